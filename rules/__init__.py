@@ -1,0 +1,1 @@
+"""One file a rule: its page is the docstring, its cases are in fixtures/rules/."""

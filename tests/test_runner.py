@@ -1,0 +1,85 @@
+"""Many tasks: the same results in the same order by one process and by several, whatever happens to one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from wdlint import runner
+from wdlint.linter import LintSettings
+from wdlint.runner import Crash, Lost, Task, run
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def trouble(number: int) -> int:
+    match number:
+        case 3:
+            raise KeyError("three")
+        case 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        case 6:
+            os._exit(7)
+    return number
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5, None])
+@pytest.mark.parametrize("count", [0, 1, 2, 100])
+def test_in_order(jobs: int | None, count: int) -> None:
+    assert list(run(double, range(count), jobs)) == [(number, 2 * number) for number in range(count)]
+
+
+def test_processes_that_cannot_be_forked() -> None:
+    assert list(runner._together(abs, [-1, 2, -3], 2, "spawn")) == [1, 2, 3]
+
+
+def test_more_work_calls_for_more_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "ALONE", dict.fromkeys(runner.ALONE, 0.05))
+    monkeypatch.setattr(runner, "_processors", lambda: 2)
+
+    def work(number: int) -> tuple[int, int]:
+        time.sleep(0.02)
+        return number, os.getpid()
+
+    results = [result for _, result in run(work, range(12))]
+    assert [result[0] for result in results if isinstance(result, tuple)] == list(range(12))
+    assert {result[1] for result in results[:2] if isinstance(result, tuple)} == {os.getpid()}
+    assert os.getpid() not in {result[1] for result in results[-4:] if isinstance(result, tuple)}
+
+
+def test_one_bad_task_costs_one_task() -> None:
+    results = [result for _, result in run(trouble, range(20), 2)]
+    assert [index for index, result in enumerate(results) if result != index] == [3, 5, 6]
+    crash, killed, ended = results[3], results[5], results[6]
+    assert isinstance(crash, Crash)
+    assert crash.error == "KeyError: 'three'"
+    assert "in trouble" in crash.trace
+    assert killed == Lost(-signal.SIGKILL)
+    assert ended == Lost(7)
+
+
+def test_no_process_outlives_an_interrupted_run() -> None:
+    results = run(_pid, range(50), 2)
+    _, pid = next(results)
+    assert isinstance(pid, int)
+    results.close()  # type: ignore[attr-defined]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def _pid(number: int) -> int:
+    time.sleep(0.01)
+    return os.getpid()
+
+
+def test_a_lost_file_is_a_finding() -> None:
+    task = Task(Path("/x/a.py"), "a.py", Path("/x"), LintSettings(frozenset()))
+    (finding,) = runner.died(task, Lost(-11)).findings
+    assert (finding.code, finding.span.filename) == ("WD900", "a.py")
+    assert finding.message == "not checked: reading this file ended its process (signal 11)"

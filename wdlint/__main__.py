@@ -1,0 +1,5 @@
+"""`python -m wdlint`."""
+
+from wdlint.cli import main
+
+main()

@@ -1,0 +1,381 @@
+"""What `wdlint check` does: files or standard input → results → fixes → report → exit status."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wdlint import __version__, runner, suppressions
+from wdlint.config import KEYS, ConfigError, Settings, configuration, override, show
+from wdlint.discovery import discover, is_excluded, project_root
+from wdlint.findings import Applicability, FileResult, Finding, Span
+from wdlint.linter import LintSettings, check_source
+from wdlint.pages import pages
+from wdlint.reading.text import LINE_END, Source, UnreadableFile, read_source
+from wdlint.report import Report, render
+from wdlint.terminal import coloured, emit, emit_bytes, is_terminal, note, progress
+
+if TYPE_CHECKING:
+    from wdlint.fixing.apply import Fixed
+
+TEXT_FORMATS = ("full", "concise", "grouped")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of `wdlint check` as they were given; None where one was not."""
+
+    paths: tuple[str, ...]
+    fix: bool
+    unsafe_fixes: bool | None
+    diff: bool
+    fix_only: bool
+    show_fixes: bool | None
+    select: tuple[str, ...] | None
+    extend_select: tuple[str, ...] | None
+    ignore: tuple[str, ...] | None
+    per_file_ignores: Mapping[str, list[str]] | None
+    exclude: tuple[str, ...] | None
+    extend_exclude: tuple[str, ...] | None
+    force_exclude: bool | None
+    respect_gitignore: bool | None
+    output_format: str | None
+    output_file: str | None
+    config: tuple[str, ...]
+    isolated: bool
+    stdin_filename: str | None
+    exit_zero: bool
+    exit_non_zero_on_fix: bool
+    fail_on: str | None
+    statistics: bool
+    show_unresolved: bool
+    show_files: bool
+    show_settings: bool
+    add_ignore: str | None
+    quiet: bool
+    verbose: bool
+    color: str
+    jobs: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One call of the command. `settings` are those of the current folder: they say how to report."""
+
+    options: Options
+    settings: Settings
+    settings_of: Callable[[Path], Settings]
+
+    @property
+    def fixing(self) -> bool:
+        """Whether fixes are made, written or shown."""
+        return self.options.fix or self.options.fix_only or self.options.diff
+
+    @property
+    def applicable(self) -> frozenset[Applicability]:
+        """The levels of fixes that are made."""
+        unsafe = {Applicability.UNSAFE} if self.settings.unsafe_fixes else set()
+        return frozenset({Applicability.SAFE} | unsafe)
+
+    def lint_settings(self, path: Path) -> LintSettings:
+        """How to check the file at this absolute path."""
+        return LintSettings(self.settings_of(path.parent).codes(path), report_unused=True)
+
+    def fails(self, finding: Finding) -> bool:
+        """Whether a finding makes the exit status 1."""
+        settings = self.settings_of(Path(os.path.abspath(finding.span.filename)).parent)
+        return finding.severity.rank >= settings.fail_on.rank
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run so far."""
+
+    results: dict[str, FileResult] = field(default_factory=dict)
+    fixed: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
+    diffs: list[str] = field(default_factory=list)
+    failed: bool = False
+
+    def fail(self, message: str) -> None:
+        """Say what went wrong; the exit status will be 2."""
+        note(f"Error: {message}")
+        self.failed = True
+
+    def take(self, filename: str, done: Fixed) -> None:
+        """What became of a file that was fixed."""
+        self.results[filename] = done.result
+        if done.error:
+            self.fail(f"{filename}: {done.error}")
+        elif done.changed:
+            self.fixed[filename] = done.fixed
+            self.diffs.append(done.diff)
+
+    def crash(self, filename: str, crash: runner.Crash) -> None:
+        """Say that wdlint itself went wrong."""
+        self.fail(f"internal error at {filename}: {crash.error} (WDLINT_TRACEBACK=1 shows where)")
+        if os.environ.get("WDLINT_TRACEBACK"):
+            note(crash.trace)
+
+
+def check(options: Options) -> int:
+    """Run `wdlint check`; its exit status.
+
+    Raises ConfigError.
+    """
+    started = time.monotonic()
+    file, overrides = _overrides(options)
+    if file is not None and options.isolated:
+        raise ConfigError("--isolated reads no configuration file, and --config names one")
+    settings_of = configuration(overrides, file=file, isolated=options.isolated)
+    run = Run(options, settings_of(Path.cwd()), settings_of)
+    from_stdin = "-" in options.paths or options.stdin_filename is not None
+    if from_stdin and (others := [path for path in options.paths if path != "-"]):
+        raise ConfigError(f"standard input is checked alone, not with {others[0]}")
+    status = check_stdin(run) if from_stdin else check_files(run)
+    if options.verbose:
+        note(f"{time.monotonic() - started:.2f} s, configuration: {run.settings.source or 'defaults'}")
+    return status
+
+
+def _overrides(options: Options) -> tuple[Path | None, dict[str, Any]]:
+    """The configuration file named, and the settings given, on the command line."""
+    file: Path | None = None
+    overrides: dict[str, Any] = {}
+    for text in options.config:
+        if "=" in text and not Path(text).is_file():
+            overrides |= override(text)
+        elif file is not None:
+            raise ConfigError(f"--config {text}: there is one configuration file already, {file}")
+        elif not Path(text).is_file():
+            raise ConfigError(f"--config {text}: no such file")
+        else:
+            file = Path(text).absolute()
+    given = {
+        key: list(value) if isinstance(value, tuple) else value
+        for key in KEYS
+        if (value := getattr(options, key.replace("-", "_"))) is not None
+    }
+    return file, overrides | given
+
+
+def check_files(run: Run) -> int:
+    """Check the paths named."""
+    options, outcome = run.options, Outcome()
+    files, troubles = discover(options.paths or (".",), run.settings_of)
+    for trouble in troubles:
+        outcome.fail(f"{trouble.filename}: {trouble.reason}")
+    if not files and not troubles and not options.quiet:
+        note("Warning: no Python file or notebook found")
+    if options.show_files or options.show_settings:
+        emit(str(file.path) for file in files if options.show_files)
+        for file in files[:1] if options.show_settings else ():
+            emit(show(run.settings_of(file.path.parent), file.path))
+        return 2 if outcome.failed else 0
+    tasks = [runner.Task(file.path, file.filename, file.root, run.lint_settings(file.path)) for file in files]
+    for task, result in progress(runner.run(runner.check, tasks, options.jobs), len(tasks)):
+        match result:
+            case runner.Crash():
+                outcome.crash(task.filename, result)
+            case runner.Lost():
+                outcome.results[task.filename] = runner.died(task, result)
+            case _:
+                outcome.results[task.filename] = result
+    if options.add_ignore is not None:
+        return _add_ignores(run, tasks, outcome)
+    if run.fixing:
+        _fix_files(run, tasks, outcome)
+    return _finish(run, outcome)
+
+
+def _fix_files(run: Run, tasks: list[runner.Task], outcome: Outcome) -> None:
+    """One file after the other: few have fixes, and what a fix sees must not depend on the order."""
+    from wdlint.fixing.apply import fix_file
+
+    for task in tasks:
+        result = outcome.results.get(task.filename)
+        if result is None or not _fixable(result, run.applicable):
+            continue
+        lint = partial(check_source, project=runner.project(task.root), settings=task.settings)
+        fix = partial(
+            fix_file,
+            filename=task.filename,
+            relint=lint,
+            applicability=run.applicable,
+            write=not run.options.diff,
+        )
+        done = runner.guarded(fix, task.path)
+        if isinstance(done, runner.Crash):
+            outcome.crash(task.filename, done)
+        else:
+            outcome.take(task.filename, done)
+
+
+def _fixable(result: FileResult, applicable: frozenset[Applicability]) -> bool:
+    return any(
+        finding.fix is not None and finding.fix.applicability in applicable for finding in result.findings
+    )
+
+
+def _add_ignores(run: Run, tasks: list[runner.Task], outcome: Outcome) -> int:
+    """Write a comment beside every finding."""
+    from wdlint.fixing import edits
+
+    files = comments = 0
+    for task in tasks:
+        result = outcome.results.get(task.filename)
+        if result is None or not result.findings:
+            continue
+        try:
+            source = read_source(task.path, task.filename)
+            parsed = suppressions.parse(source)
+            wanted = suppressions.ignores(parsed, result.findings, run.options.add_ignore or "")
+            if wanted:
+                edits.write(task.path, source, edits.apply(source.original, wanted, source))
+        except (UnreadableFile, SyntaxError, edits.NotWritten) as error:
+            outcome.fail(f"{task.filename}: no comment written: {error}")
+            continue
+        files += bool(wanted)
+        comments += len(wanted)
+    if not run.options.quiet:
+        note(f"Wrote {_number(comments, 'ignore comment')} in {_number(files, 'file')}.")
+    return 2 if outcome.failed else 0
+
+
+def check_stdin(run: Run) -> int:
+    """Check standard input; with --fix its text goes to standard output, the report to standard error."""
+    if sys.stdin is None:
+        raise ConfigError("standard input is closed")
+    data = sys.stdin.buffer.read()
+    outcome = Outcome()
+    filename = run.options.stdin_filename or "-"
+    path = Path(os.path.abspath(run.options.stdin_filename or "stdin.py"))
+    settings = run.settings_of(path.parent)
+    rewrites = run.fixing and not run.options.diff
+    if settings.force_exclude and is_excluded(path, settings):
+        if rewrites:
+            emit_bytes(data)
+        return 0
+    lint = partial(
+        check_source,
+        project=runner.project(project_root(path.parent, path.parent)),
+        settings=run.lint_settings(path),
+    )
+    source: Source | None = None
+    try:
+        source = read_source(path, filename, data)
+    except UnreadableFile as error:
+        outcome.results[filename] = runner.unreadable(filename, error.reason, error.row, error.column)
+    else:
+        result = runner.guarded(lint, source)
+        if isinstance(result, runner.Crash):
+            outcome.crash(filename, result)
+        else:
+            outcome.results[filename] = result
+            if run.fixing:
+                data = _fix_text(run, source, lint, outcome)
+    if rewrites:
+        emit_bytes(data)
+    return _finish(run, outcome, source, to_stderr=rewrites)
+
+
+def _fix_text(run: Run, source: Source, lint: Callable[[Source], FileResult], outcome: Outcome) -> bytes:
+    from wdlint.fixing.apply import fix_text
+
+    done = runner.guarded(partial(fix_text, relint=lint, applicability=run.applicable), source)
+    if isinstance(done, runner.Crash):
+        outcome.crash(source.filename, done)
+        return source.raw
+    text, fixed = done
+    outcome.take(source.filename, fixed)
+    return text
+
+
+def _finish(run: Run, outcome: Outcome, stdin: Source | None = None, *, to_stderr: bool = False) -> int:
+    """Report, and the exit status."""
+    options = run.options
+    fixed = sum(map(len, outcome.fixed.values()))
+    summary = f"{_number(fixed, 'finding')} in {_number(len(outcome.fixed), 'file')}."
+    if options.diff:
+        emit(line for diff in outcome.diffs for line in diff.splitlines())
+        if not options.quiet:
+            note(f"Would fix {summary}")
+        status = 1 if outcome.diffs else 0
+    elif options.fix_only:
+        if not options.quiet:
+            note(f"Fixed {summary}")
+        status = 0
+    else:
+        _report(run, outcome, stdin, to_stderr)
+        left = (finding for result in outcome.results.values() for finding in result.findings)
+        status = 1 if any(map(run.fails, left)) else 0
+    if fixed and options.exit_non_zero_on_fix:
+        status = 1
+    if options.exit_zero:
+        status = 0
+    return 2 if outcome.failed else status
+
+
+def _report(run: Run, outcome: Outcome, stdin: Source | None, to_stderr: bool) -> None:
+    options, settings = run.options, run.settings
+    as_text = settings.output_format in TEXT_FORMATS
+    silent = options.quiet or outcome.failed  # no praise beside an error
+    if silent and as_text and not any(result.findings for result in outcome.results.values()):
+        return
+    stream = None if options.output_file else sys.stderr if to_stderr else sys.stdout
+    colour = as_text and coloured(options.color, stream)
+    report = Report(
+        results=tuple(outcome.results.values()),
+        lines=_lines(stdin),
+        root=Path.cwd(),
+        version=__version__,
+        pages=pages,
+        fixed=outcome.fixed,
+        width=shutil.get_terminal_size((100, 24)).columns,
+        colour=colour,
+        links=colour and is_terminal(stream),
+        show_unresolved=options.show_unresolved,
+        show_fixes=settings.show_fixes,
+        statistics=options.statistics,
+        unsafe_fixes=settings.unsafe_fixes,
+    )
+    lines = render(settings.output_format, report)
+    if options.output_file:
+        text = "".join(f"{line}\n" for line in lines)
+        try:
+            Path(options.output_file).write_text(text, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            outcome.fail(f"{options.output_file}: not written: {error.strerror}")
+    elif to_stderr:
+        for line in lines:
+            note(line)
+    else:
+        emit(lines, utf8=not as_text)
+
+
+def _lines(stdin: Source | None) -> Callable[[Span], list[str]]:
+    """The text that reports show, read again file by file."""
+
+    @cache
+    def cells(filename: str) -> dict[int, list[str]]:
+        if stdin is not None and filename == stdin.filename:
+            source = stdin
+        else:
+            try:
+                source = read_source(Path(filename), filename)
+            except UnreadableFile:
+                return {}
+        numbers = [cell.index for cell in source.cells] or [0]
+        return {number: LINE_END.split(text) for number, text in zip(numbers, source.original, strict=False)}
+
+    return lambda span: cells(span.filename).get(span.cell or 0, [])
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,229 @@
+"""The command line, in ruff's words. Nothing heavy is imported at the top: `--version` stays quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from wdlint import __version__
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+FORMATS = (
+    "full",
+    "concise",
+    "grouped",
+    "json",
+    "json-lines",
+    "sarif",
+    "github",
+    "gitlab",
+    "junit",
+    "rdjson",
+)
+SHELLS = ("bash", "zsh", "fish")
+
+
+class _Check(click.Command):
+    """`--add-ignore` takes its reason after `=` only: `--add-ignore src` is a path, as in ruff."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = args[: args.index("--")] if "--" in args else args
+        bare = [index for index, arg in enumerate(options) if arg == "--add-ignore"]
+        return super().parse_args(
+            ctx, ["--add-ignore=" if index in bare else arg for index, arg in enumerate(args)]
+        )
+
+
+def _split(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> tuple[str, ...] | None:
+    """Comma lists, each option repeatable; None when it was not given."""
+    return (
+        tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+        if values
+        else None
+    )
+
+
+def _per_file(
+    ctx: click.Context, param: click.Parameter, values: Sequence[str]
+) -> dict[str, list[str]] | None:
+    table: dict[str, list[str]] = {}
+    for pair in _split(ctx, param, values) or ():
+        pattern, colon, selector = pair.rpartition(":")
+        if not colon or not pattern or not selector:
+            raise click.BadParameter(f"{pair!r} is not PATTERN:RULE", ctx, param)
+        table.setdefault(pattern, []).append(selector)
+    return table or None
+
+
+@click.group(context_settings=SETTINGS)
+@click.version_option(__version__, prog_name="wdlint", message="%(prog)s %(version)s")
+def cli() -> None:
+    """A linter for weight decay in PyTorch training code."""
+
+
+@cli.command(cls=_Check)
+@click.argument("paths", nargs=-1, metavar="[PATHS]...")
+@click.option("--fix", is_flag=True, help="Write safe fixes.")
+@click.option("--unsafe-fixes/--no-unsafe-fixes", default=None, help="Also fixes that change training.")
+@click.option(
+    "--diff", is_flag=True, help="Show the fixes as a diff and write nothing; exit 1 if there are any."
+)
+@click.option("--fix-only", is_flag=True, help="Fix, and do not report what is left. Implies --fix.")
+@click.option("--show-fixes/--no-show-fixes", default=None, help="List what was fixed.")
+@click.option(
+    "--select",
+    multiple=True,
+    callback=_split,
+    metavar="RULES",
+    help="Rules to run: codes, prefixes, names, ALL.",
+)
+@click.option(
+    "--extend-select", multiple=True, callback=_split, metavar="RULES", help="Rules to run besides."
+)
+@click.option("--ignore", multiple=True, callback=_split, metavar="RULES", help="Rules not to run.")
+@click.option(
+    "--per-file-ignores",
+    multiple=True,
+    callback=_per_file,
+    metavar="PATTERN:RULE",
+    help="Rules not to run on some files.",
+)
+@click.option(
+    "--exclude", multiple=True, callback=_split, metavar="PATTERNS", help="Files and folders to leave out."
+)
+@click.option(
+    "--extend-exclude", multiple=True, callback=_split, metavar="PATTERNS", help="To leave out besides."
+)
+@click.option(
+    "--force-exclude/--no-force-exclude",
+    default=None,
+    help="Leave them out even if named on the command line.",
+)
+@click.option(
+    "--respect-gitignore/--no-respect-gitignore",
+    default=None,
+    help="Leave out what git ignores (the default).",
+)
+@click.option(
+    "--output-format", type=click.Choice(FORMATS), default=None, help="How to report. [default: full]"
+)
+@click.option("-o", "--output-file", metavar="FILE", help="Report to a file.")
+@click.option(
+    "--config", multiple=True, metavar="FILE|KEY=VALUE", help="A configuration file, or a setting in TOML."
+)
+@click.option("--isolated", is_flag=True, help="Read no configuration file.")
+@click.option("--stdin-filename", metavar="NAME", help="What to call standard input.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found.")
+@click.option("--exit-non-zero-on-fix", is_flag=True, help="Exit 1 if anything was fixed.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(("error", "warning", "advice")),
+    default=None,
+    help="The least severity to exit 1 for. [default: warning]",
+)
+@click.option("--statistics", is_flag=True, help="Count the findings of each rule.")
+@click.option("--show-unresolved", is_flag=True, help="List what could not be followed.")
+@click.option("--show-files", is_flag=True, help="List the files that would be checked.")
+@click.option("--show-settings", is_flag=True, help="Show the settings of the first file.")
+@click.option(
+    "--add-ignore", metavar="[=REASON]", help="Write a `# wdlint: ignore[...]` beside each finding."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Findings only.")
+@click.option("-v", "--verbose", is_flag=True, help="Also which configuration counts, and how long it took.")
+@click.option(
+    "--color", type=click.Choice(("auto", "always", "never")), default="auto", help="[default: auto]"
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help="Processes. [default: as many as are worth it]",
+)
+def check(**options: Any) -> int:
+    """Check files and folders (default: the current one; `-` is standard input).
+
+    Exit status: 0 clean, 1 findings, 2 wrong use, broken configuration, or an error of wdlint's own.
+    """
+    from wdlint.checking import Options, check
+
+    return check(Options(**options))
+
+
+@cli.command("rule")
+@click.argument("name", required=False)
+@click.option("--all", "every", is_flag=True, help="All rules.")
+@click.option("--output-format", type=click.Choice(("text", "json")), default="text", help="[default: text]")
+def rule_(name: str | None, every: bool, output_format: str) -> None:
+    """Explain a rule, by its name or code."""
+    from wdlint.pages import UnknownRule, explain
+    from wdlint.terminal import emit, is_terminal
+
+    if (name is None) is not every:
+        raise click.UsageError("name one rule, or use --all")
+    try:
+        emit([explain(name, output_format, is_terminal(sys.stdout))], utf8=output_format == "json")
+    except UnknownRule as error:
+        raise click.UsageError(str(error)) from None
+
+
+@cli.command()
+def rules() -> None:
+    """List the rules."""
+    from wdlint.pages import table
+    from wdlint.terminal import emit
+
+    emit(table())
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(SHELLS), required=False)
+def completion(shell: str | None) -> None:
+    """Print the completion script of a shell (default: the one in $SHELL)."""
+    from click.shell_completion import get_completion_class
+
+    from wdlint.terminal import emit
+
+    shell = shell or os.path.basename(os.environ.get("SHELL", ""))
+    found = get_completion_class(shell) if shell in SHELLS else None
+    if found is None:
+        raise click.UsageError(f"name a shell: {', '.join(SHELLS)}")
+    emit([found(cli, {}, "wdlint", "_WDLINT_COMPLETE").source()])
+
+
+def main() -> None:
+    """The entry point: every end is an exit status and, if need be, a message."""
+    try:
+        status = cli.main(prog_name="wdlint", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except (click.Abort, KeyboardInterrupt):
+        status = _stopped("interrupted", 130)
+    except Exception as error:
+        status = _unexpected(error)
+    sys.exit(status or 0)
+
+
+def _unexpected(error: Exception) -> int:
+    from wdlint.config import ConfigError
+    from wdlint.terminal import OutputError
+
+    if isinstance(error, ConfigError | OutputError):
+        return _stopped(f"Error: {error}", 2)
+    if os.environ.get("WDLINT_TRACEBACK"):
+        raise error
+    kind = type(error).__name__
+    return _stopped(f"Error: internal error: {kind}: {error} (WDLINT_TRACEBACK=1 shows where)", 2)
+
+
+def _stopped(message: str, status: int) -> int:
+    from wdlint.terminal import note
+
+    note(message)
+    return status

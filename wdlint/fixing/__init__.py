@@ -1,0 +1,1 @@
+"""Findings → new source: edits, imports, and the proof that they hold."""

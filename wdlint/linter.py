@@ -1,0 +1,184 @@
+"""One file through the steps: bytes test, text, tree, facts, rules, suppressions. Only this module knows their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wdlint.findings import FileResult, Finding, Position, Span, Unresolved
+from wdlint.reading.text import Source, UnreadableFile, read_bytes, read_source
+from wdlint.rule import LoadedRule, load
+
+if TYPE_CHECKING:
+    from wdlint.reading.evaluate import Evaluator
+    from wdlint.reading.project import Project
+    from wdlint.reading.tree import Module
+
+OWN = frozenset({"WD901", "WD902"})  # about comments: they come from wdlint.suppressions
+LARGEST = 4 << 20  # bytes; the largest file of torch has 1.3 million
+
+
+@dataclass(frozen=True, slots=True)
+class LintSettings:
+    """What checking one file needs to know: the codes of the rules that run."""
+
+    codes: frozenset[str]
+    report_unused: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file, or a cell of a notebook, that cannot be checked."""
+
+    span: Span
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a rule may ask beside its fact."""
+
+    module: Module
+    evaluator: Evaluator
+
+
+def check_path(path: Path, filename: str, project: Project, settings: LintSettings) -> FileResult:
+    """Check a file. One that cannot be read gives WD900."""
+    try:
+        data = read_bytes(path, LARGEST)
+        if not _marked(data, settings):
+            return FileResult(filename)
+        source = read_source(path, filename, data)
+    except UnreadableFile as error:
+        return _unreadable(filename, error, settings)
+    return check_source(source, project, settings)
+
+
+def check_source(source: Source, project: Project, settings: LintSettings) -> FileResult:
+    """Check text that is read already."""
+    from wdlint import suppressions
+    from wdlint.reading.project import parsed
+    from wdlint.reading.text import parse
+
+    try:
+        tree = parse(source)
+    except UnreadableFile as error:
+        return _unreadable(source.filename, error, settings)
+    module = parsed(project, source, tree)
+    project.add(module)
+    evaluator = _evaluator(project)
+    found: list[Finding] = []
+    unresolved: list[Unresolved] = []
+    sites = 0
+    rules = [loaded for loaded in load() if loaded.rule.code in settings.codes and loaded.rule.code not in OWN]
+    context = Context(module, evaluator)
+    for fact in _facts(module, evaluator, {loaded.fact for loaded in rules}):
+        if isinstance(fact, Unresolved):
+            unresolved.append(fact)
+            continue
+        sites += _is_site(fact)
+        unresolved += _unfollowed(fact)
+        for loaded in rules:
+            if isinstance(fact, loaded.fact):
+                found += loaded.check(fact, context)
+    evaluator.forget()
+    found = _once(found)
+    comments = suppressions.parse(source)
+    applied = suppressions.apply(found, comments, settings.codes)
+    kept = [*applied.kept, *(own for own in applied.own if own.code in settings.codes)]
+    for row, message in source.broken:
+        kept += _unreadable(source.filename, UnreadableFile(message, row), settings, source).findings
+    return FileResult(
+        source.filename,
+        tuple(sorted(kept, key=lambda finding: (finding.span.key, finding.code))),
+        applied.suppressed,
+        tuple(unresolved),
+        sites,
+    )
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding for each code and place, the loudest."""
+    best: dict[tuple[str, object], Finding] = {}
+    for finding in findings:
+        key = (finding.code, finding.span.key)
+        if key not in best or finding.severity.rank > best[key].severity.rank:
+            best[key] = finding
+    return list(best.values())
+
+
+def _marked(data: bytes, settings: LintSettings) -> bool:
+    return any(marker in data for marker in _markers(settings.codes))
+
+
+@cache
+def _markers(codes: frozenset[str]) -> tuple[bytes, ...]:
+    found = {marker.encode() for loaded in load() if loaded.rule.code in codes for marker in loaded.rule.markers}
+    # a marker that holds another one says nothing more
+    return tuple(sorted(m for m in found if not any(other != m and other in m for other in found)))
+
+
+_EVALUATORS: dict[int, Evaluator] = {}
+
+
+def _evaluator(project: Project) -> Evaluator:
+    from wdlint.reading.evaluate import Evaluator
+
+    key = id(project)
+    if key not in _EVALUATORS or _EVALUATORS[key].project is not project:
+        _EVALUATORS[key] = Evaluator(project)
+    return _EVALUATORS[key]
+
+
+def _producers() -> dict[type, Callable[[Evaluator, Module], Iterator[Any]]]:
+    """Where each type of fact comes from."""
+    from wdlint.reading import optimizers
+
+    return {
+        optimizers.OptimizerSite: optimizers.sites,
+        optimizers.DecayWriter: lambda evaluator, module: iter(optimizers.writers(module)),
+    }
+
+
+def _facts(module: Module, evaluator: Evaluator, wanted: set[type]) -> Iterator[Any]:
+    for kind, produce in _producers().items():
+        if kind in wanted:
+            yield from produce(evaluator, module)
+
+
+def _is_site(fact: object) -> bool:
+    from wdlint.reading.optimizers import OptimizerSite
+
+    return isinstance(fact, OptimizerSite)
+
+
+def _unfollowed(fact: object) -> Iterator[Unresolved]:
+    """Sites whose groups or decay are not known."""
+    from wdlint.reading.optimizers import OptimizerSite
+    from wdlint.reading.values import Unknown
+
+    if not isinstance(fact, OptimizerSite):
+        return
+    if not fact.variants:
+        yield Unresolved(fact.span, f"parameters: {fact.unresolved}")
+    for decay in fact.decays():
+        if isinstance(decay.value, Unknown):
+            yield Unresolved(decay.span, f"weight decay: {decay.value.reason}")
+
+
+def _unreadable(
+    filename: str, error: UnreadableFile, settings: LintSettings, source: Source | None = None
+) -> FileResult:
+    loaded = next((one for one in load() if one.rule.code == "WD900"), None)
+    if loaded is None or "WD900" not in settings.codes:
+        return FileResult(filename)
+    cell, row = source.place(error.row) if source is not None else (None, error.row)
+    start = Position(row, error.column)
+    span = Span(filename, start, replace(start, column=start.column + 1), cell)
+    return FileResult(filename, tuple(loaded.check(Unreadable(span, error.reason), None)))
+
+
+__all__ = ["Context", "LintSettings", "LoadedRule", "check_path", "check_source"]

@@ -1,0 +1,1 @@
+"""How optimizers treat weight decay: measured, looked up by import path."""

@@ -1,0 +1,154 @@
+"""Who calls a function of the project, and with what."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from wdlint.reading import calls
+from wdlint.reading.tree import Function, Module
+from wdlint.reading.values import (
+    ClassThing,
+    FunctionThing,
+    Known,
+    Partial,
+    Sequence,
+    Unknown,
+    Value,
+    alternatives,
+)
+
+if TYPE_CHECKING:
+    from wdlint.reading.evaluate import Evaluator
+
+MOST = 12  # callers looked at
+
+
+def given(evaluator: Evaluator, function: Function, name: str, module: Module) -> tuple[list[Value], bool]:
+    """What callers in the project pass for a parameter, and whether some leave it to its default."""
+    if isinstance(function, ast.Lambda):
+        return [], False
+    values: list[Value] = []
+    omitted = False
+    method = module.owner(function) is not None and not _is_static(function)
+    for caller, node, offset in matching(evaluator, function, module):
+        frame = evaluator.frame(caller)
+        if offset is None:
+            arguments = calls.bind(evaluator, function, node, frame, bound=method)
+        else:
+            arguments = _spawned(evaluator, function, node, caller, offset)
+        if name in arguments:
+            values.append(arguments[name])
+        else:
+            omitted = True
+    return values, omitted
+
+
+def _is_static(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(ast.unparse(decorator) == "staticmethod" for decorator in function.decorator_list)
+
+
+def matching(
+    evaluator: Evaluator, function: ast.FunctionDef | ast.AsyncFunctionDef, module: Module
+) -> list[tuple[Module, ast.Call, int | None]]:
+    """Calls of a function; the number is the offset of its first parameter in `args=(...)` of a launcher."""
+    key = id(function)
+    if key not in evaluator.calls_of:
+        evaluator.calls_of[key] = []  # a recursive function does not call itself into existence
+        evaluator.calls_of[key] = list(_search(evaluator, function, module))[:MOST]
+    return evaluator.calls_of[key]
+
+
+def is_test(module: Module) -> bool:
+    """Whether a file belongs to a test suite: what tests pass is not what training uses."""
+    parts = module.path.parts
+    name = module.path.name
+    return name.startswith("test_") or name.endswith("_test.py") or bool({"tests", "test"} & set(parts[:-1]))
+
+
+def _search(
+    evaluator: Evaluator, function: ast.FunctionDef | ast.AsyncFunctionDef, module: Module
+) -> Iterator[tuple[Module, ast.Call, int | None]]:
+    owner = module.owner(function)
+    initial = owner is not None and function.name == "__init__"
+    word = owner.name if owner is not None and initial else function.name
+    here = is_test(module)
+    candidates = [module, *(m for m in evaluator.users(module) if word in m.source.text)]
+    for caller in candidates:
+        if is_test(caller) and not here:
+            continue
+        frame = evaluator.frame(caller)
+        for node in caller.calls.get(word, ()):
+            callee = evaluator.evaluate(node.func, frame)
+            if _is(evaluator, callee, function, module):
+                yield caller, node, None
+            elif isinstance(callee, Unknown) and owner is not None and isinstance(node.func, ast.Attribute):
+                if not initial and _imports(evaluator, caller, module):
+                    yield caller, node, None
+        if initial:
+            for node in caller.calls.get("__init__", ()):
+                if _is_super_of(evaluator, node, caller, owner, module):
+                    yield caller, node, None
+        else:
+            for node in caller.references.get(word, ()):
+                if any(k.arg == "args" for k in node.keywords):
+                    callee = evaluator.evaluate(_reference(node, word), frame)
+                    if _is(evaluator, callee, function, module):
+                        launcher = ast.unparse(node.func)
+                        yield caller, node, 1 if "spawn" in launcher or "start_processes" in launcher else 0
+
+
+def _reference(node: ast.Call, word: str) -> ast.expr:
+    arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+    return next(a for a in arguments if isinstance(a, ast.Name) and a.id == word)
+
+
+def _is(evaluator: Evaluator, callee: Value, function: ast.AST, module: Module) -> bool:
+    for option in alternatives(callee):
+        match option.value:
+            case FunctionThing(_, node) if node is function:
+                return True
+            case ClassThing() as cls:
+                for ancestor in evaluator.lineage(cls):
+                    initial = [s for s in ancestor.node.body if isinstance(s, ast.FunctionDef) and s.name == "__init__"]
+                    if initial:
+                        if initial[0] is function:
+                            return True
+                        break
+            case Partial(Known(FunctionThing(_, node))) if node is function:
+                return True
+    return False
+
+
+def _is_super_of(
+    evaluator: Evaluator, node: ast.Call, caller: Module, owner: ast.ClassDef | None, module: Module
+) -> bool:
+    """`super().__init__(...)` in a class whose next base is `owner`."""
+    if ast.unparse(node.func) != "super().__init__":
+        return False
+    inside = next((a for a in caller.ancestors(node) if isinstance(a, ast.ClassDef)), None)
+    if inside is None or inside is owner:
+        return False
+    lineage = list(evaluator.lineage(ClassThing(caller, inside)))
+    return any(ancestor.node is owner for ancestor in lineage[1:])
+
+
+def _imports(evaluator: Evaluator, caller: Module, module: Module) -> bool:
+    if caller is module:
+        return True
+    return any(other is module for other in evaluator.imports(caller))
+
+
+def _spawned(
+    evaluator: Evaluator, function: ast.FunctionDef | ast.AsyncFunctionDef, node: ast.Call, caller: Module, offset: int
+) -> dict[str, Value]:
+    packed = calls.keyword(node, "args")
+    names = [arg.arg for arg in function.args.args][offset:]
+    if packed is None:
+        return {}
+    match evaluator.evaluate(packed, evaluator.frame(caller)):
+        case Known(Sequence(items, False)):
+            return dict(zip(names, items, strict=False))
+        case _:
+            return dict.fromkeys(names, Unknown("arguments of a launcher"))

@@ -1,0 +1,60 @@
+"""How a site's groups divide the parameters, as far as the code alone says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wdlint.reading.optimizers import Decay, Group, OptimizerSite
+from wdlint.reading.selections import Formula, covers, tells_kinds
+from wdlint.reading.values import Selection, number
+
+
+@dataclass(frozen=True, slots=True)
+class Undivided:
+    """A decay that reaches norms and biases because nothing tells kinds of parameters apart.
+
+    `sources`: the model expressions that it reaches. `whole`: they are reached entirely, else in part.
+    """
+
+    decay: Decay
+    sources: tuple[str, ...]
+    whole: bool
+
+
+def undivided(site: OptimizerSite) -> Iterator[Undivided]:
+    """All such decays of a site; nothing for variants whose groups are not known."""
+    for variant in site.variants:
+        yield from _of_variant(site, variant)
+
+
+def _of_variant(site: OptimizerSite, variant: tuple[Group, ...]) -> Iterator[Undivided]:
+    known = [(group, group.selections) for group in variant]
+    if any(selections is None for _, selections in known):
+        return
+    selected = [(group, selections or ()) for group, selections in known]
+    if any(tells_kinds(s.formula) for _, selections in selected for s in selections):
+        return
+    decays = [site.decay_of(group) for group, _ in selected]
+    if len({_key(decay) for decay in decays}) == 1:
+        sources = [s for s in _sources(selected) if covers(_formulas(selected, s))]
+        if sources:
+            yield Undivided(decays[0], tuple(sources), whole=True)
+        return
+    for (_, selections), decay in zip(selected, decays, strict=True):
+        reached = tuple(dict.fromkeys(s.source for s in selections if not s.single))
+        if reached:
+            yield Undivided(decay, reached, whole=False)
+
+
+def _key(decay: Decay) -> object:
+    value = number(decay.value)
+    return decay.span.key if value is None else value
+
+
+def _sources(selected: list[tuple[Group, tuple[Selection, ...]]]) -> list[str]:
+    return list(dict.fromkeys(s.source for _, selections in selected for s in selections if not s.single))
+
+
+def _formulas(selected: list[tuple[Group, tuple[Selection, ...]]], source: str) -> list[Formula]:
+    return [s.formula for _, selections in selected for s in selections if s.source == source and not s.single]

@@ -1,0 +1,889 @@
+"""What an expression may be worth, followed through names, attributes, calls, callers and files.
+
+Nothing of the code that is read is executed. Every answer is bounded: depth, steps and recursion end in `Unknown`.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+from collections.abc import Callable, Iterator
+from collections.abc import Mapping as Bound
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from wdlint.reading import callers, calls, conditions, containers, settings
+from wdlint.reading.project import Project, module_file
+from wdlint.reading.tree import (
+    COMPREHENSIONS,
+    FUNCTIONS,
+    Binding,
+    Function,
+    Module,
+    block_leaving,
+    reaching,
+    statements_of,
+)
+from wdlint.reading.values import (
+    ClassThing,
+    Collection,
+    Element,
+    Entry,
+    External,
+    Form,
+    FunctionThing,
+    Hyperparameters,
+    Instance,
+    Known,
+    Mapping,
+    Maybe,
+    Method,
+    ModuleThing,
+    Origin,
+    Place,
+    Product,
+    Selection,
+    Sequence,
+    Settings,
+    Unknown,
+    Value,
+    alternatives,
+    is_open,
+    join,
+    known,
+    text,
+)
+
+DEPTH = 60  # nested evaluations
+STEPS = 40_000  # evaluations for one file
+INLINED = 8  # calls within calls
+REEXPORTS = 3  # packages that pass a name on
+MOST_USERS = 200
+
+ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """Where an expression is evaluated: in a function whose arguments are bound, or (`arguments` None) as it stands.
+
+    `caller` is the call that bound the arguments, `outer` the frame that a nested function closes over.
+    """
+
+    module: Module
+    function: Function | None = None
+    arguments: Bound[str, Value] | None = None
+    instance: Instance | None = None
+    outer: Frame | None = None
+    caller: Place | None = None
+    depth: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Evaluator:
+    """Evaluates expressions of a project; remembers what it found."""
+
+    project: Project
+    steps: int = 0
+    calls_of: dict[int, list[tuple[Module, ast.Call, int | None]]] = field(default_factory=dict)
+    _imports: dict[int, list[Module]] = field(default_factory=dict)
+    _importers: dict[int, list[Module]] = field(default_factory=dict)
+    _memory: dict[tuple[int, int], tuple[Value, object]] = field(default_factory=dict)
+    _active: set[tuple[int, int]] = field(default_factory=set)
+    _frames: dict[int, Frame] = field(default_factory=dict)
+
+    def frame(self, module: Module) -> Frame:
+        """The frame of code as it stands in a module: nobody has called it yet."""
+        key = id(module)
+        if key not in self._frames:
+            self._frames[key] = Frame(module)
+        return self._frames[key]
+
+    def forget(self) -> None:
+        """Drop what was evaluated for one file; what was found out about the project stays."""
+        self._memory.clear()
+        self._frames.clear()
+        self.steps = 0
+
+    def imports(self, module: Module) -> list[Module]:
+        """The project's modules that a module imports directly."""
+        key = id(module)
+        if key not in self._imports:
+            found: list[Module] = []
+            for node in module.nodes:
+                for path in self._imported_files(module, node):
+                    other = self.project.module(path)
+                    if other is not None and other is not module and other not in found:
+                        found.append(other)
+            self._imports[key] = found
+        return self._imports[key]
+
+    def _imported_files(self, module: Module, node: ast.AST) -> Iterator[Path]:
+        match node:
+            case ast.Import(names):
+                paths = [self.project.find(alias.name, module) for alias in names]
+            case ast.ImportFrom(_, names):
+                dotted = absolute(module, node)
+                if dotted is None:
+                    return
+                if node.level:
+                    base = relative_file(module, dotted)
+                    paths = [base]
+                    if base is None or base.name == "__init__.py":
+                        folder = base.parent if base is not None else module.path.parent
+                        paths += [module_file(folder / alias.name) for alias in names]
+                else:
+                    paths = [self.project.find(dotted, module) if dotted else None]
+                    paths += [self.project.find(f"{dotted}.{alias.name}", module) for alias in names]
+            case _:
+                return
+        yield from (path for path in paths if path is not None)
+
+    def importers(self, module: Module) -> list[Module]:
+        """The project's modules that import a module directly."""
+        key = id(module)
+        if key not in self._importers:
+            word = module.name.rpartition(".")[2] or module.path.stem
+            if word == "__init__":
+                word = module.path.parent.name
+            self._importers[key] = []
+            # the word on an import line, or in the parentheses of one
+            pattern = rb"(?:from|import)\b[^\n]*(?<!\w)" + re.escape(word.encode()) + rb"(?!\w)"
+            pattern += rb"|from\b[^\n]*\([^)]*(?<!\w)" + re.escape(word.encode()) + rb"(?!\w)"
+            candidates = [m for m in self.project.matching(pattern) if m is not module]
+            self._importers[key] = [m for m in candidates if any(i is module for i in self.imports(m))]
+        return self._importers[key]
+
+    def users(self, module: Module) -> list[Module]:
+        """Modules that import a module, directly or through others that pass its names on."""
+        found: list[Module] = []
+        frontier = [module]
+        for _ in range(REEXPORTS):
+            frontier = [
+                user for m in frontier for user in self.importers(m) if user is not module and user not in found
+            ]
+            found += [user for i, user in enumerate(frontier) if user not in frontier[:i]]
+            if len(found) > MOST_USERS:
+                break
+        return found[:MOST_USERS]
+
+    def evaluate(self, node: ast.expr, frame: Frame) -> Value:
+        """The value of an expression."""
+        key = (id(node), id(frame))
+        if key in self._memory:
+            return self._memory[key][0]
+        if key in self._active:
+            return Unknown("it depends on itself")
+        if len(self._active) > DEPTH or self.steps > STEPS:
+            return Unknown("too much to follow")
+        self.steps += 1
+        self._active.add(key)
+        try:
+            value = self._evaluate(node, frame)
+        finally:
+            self._active.discard(key)
+        # a value found while its own inputs are still being found may be cut short: do not keep it
+        if not (isinstance(value, Unknown) and self._active):
+            self._memory[key] = (value, (node, frame))
+        return value
+
+    def _evaluate(self, node: ast.expr, frame: Frame) -> Value:
+        module = frame.module
+        match node:
+            case ast.Constant(value):
+                return known(value, module, node)
+            case ast.Name(name):
+                return self.lookup(name, node, frame)
+            case ast.Attribute(receiver, name):
+                return self.attribute(self.evaluate(receiver, frame), name, frame, node)
+            case ast.Call():
+                return calls.call(self, node, frame)
+            case ast.Subscript(container, index):
+                return containers.subscript(self, node, container, index, frame)
+            case ast.List(elements) | ast.Tuple(elements) | ast.Set(elements):
+                return containers.display(self, elements, node, frame)
+            case ast.Dict():
+                return containers.dictionary(self, node, frame)
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                return containers.comprehension(self, node, frame)
+            case ast.IfExp(test, body, orelse):
+                chosen = self.evaluate(test, frame)
+                if isinstance(chosen, Known) and isinstance(chosen.value, bool) and chosen.origin is Origin.LITERAL:
+                    return self.evaluate(body if chosen.value else orelse, frame)
+                return join([self.evaluate(body, frame), self.evaluate(orelse, frame)])
+            case ast.BoolOp(op, operands):
+                return self._boolean(op, operands, frame)
+            case ast.BinOp(left, op, right):
+                return self.combine(self.evaluate(left, frame), op, self.evaluate(right, frame))
+            case ast.UnaryOp(op, operand):
+                return self._unary(op, self.evaluate(operand, frame))
+            case ast.JoinedStr(parts):
+                return self._formatted(parts, frame)
+            case ast.NamedExpr(_, value) | ast.Await(value) | ast.Starred(value):
+                return self.evaluate(value, frame)
+            case ast.Lambda():
+                return Known(FunctionThing(module, node, frame))
+            case _:
+                return Unknown(f"`{module.code(node)}` is not followed")
+
+    def _boolean(self, op: ast.boolop, operands: list[ast.expr], frame: Frame) -> Value:
+        if isinstance(op, ast.Or):
+            values = []
+            for operand in operands:
+                value = self.evaluate(operand, frame)
+                values.append(value)
+                if isinstance(value, Known) and not isinstance(value.value, int | float | str | None):
+                    break
+            return join(v for v in values if not (isinstance(v, Known) and v.value is None and len(values) > 1))
+        return Unknown("a condition")
+
+    def _unary(self, op: ast.unaryop, value: Value) -> Value:
+        def apply(option: Known) -> Value:
+            match op, option.value:
+                case ast.USub(), int() | float():
+                    return replace(option, value=-option.value)
+                case ast.UAdd(), int() | float():
+                    return option
+                case ast.Not(), bool() | int() | float() | str() | None:
+                    return replace(option, value=not option.value)
+            return Unknown("an operator")
+
+        return self.each(value, apply)
+
+    def _formatted(self, parts: list[ast.expr], frame: Frame) -> Value:
+        words: list[str] = []
+        for part in parts:
+            inner = part.value if isinstance(part, ast.FormattedValue) else part
+            value = self.evaluate(inner, frame)
+            if isinstance(value, Known) and isinstance(value.value, Element):
+                return value
+            if not (isinstance(value, Known) and isinstance(value.value, str | int | float)):
+                return Unknown("a formatted string")
+            words.append(str(value.value))
+        return known("".join(words))
+
+    def each(self, value: Value, function: Callable[[Known], Value]) -> Value:
+        """Apply `function` to every alternative."""
+        match value:
+            case Known():
+                return function(value)
+            case Maybe(options, open_):
+                found = join(function(option) for option in options)
+                if open_ and isinstance(found, Known):
+                    return Maybe((found,), True)
+                return replace(found, open=True) if open_ and isinstance(found, Maybe) else found
+            case _:
+                return value
+
+    def combine(self, left: Value, op: ast.operator, right: Value) -> Value:
+        """A binary operation: arithmetic, concatenation, names put together."""
+        for side in (right, left):  # a name made out of a name still stands for the same parameter
+            if isinstance(side, Known) and isinstance(side.value, Element) and side.value.form is Form.NAME:
+                return side
+        if isinstance(left, Unknown) and isinstance(right, Unknown):
+            return left
+        if isinstance(op, ast.Add | ast.BitOr | ast.Sub | ast.BitAnd):
+            joined = containers.concatenate(left, op, right)
+            if joined is not None:
+                return joined
+        if isinstance(left, Unknown) or isinstance(right, Unknown):
+            return Unknown("arithmetic with something unknown")
+        function = ARITHMETIC.get(type(op))
+        if function is None:
+            return Unknown("an operator")
+        found: list[Value] = []
+        for one in alternatives(left):
+            for two in alternatives(right):
+                found.append(_computed(function, one, two))
+        return join(found)
+
+    # names
+
+    def lookup(self, name: str, use: ast.AST, frame: Frame) -> Value:
+        """The value of a name where `use` stands."""
+        module = frame.module
+        inside = self._comprehended(name, use, frame)
+        if inside is not None:
+            return inside
+        scope = module.scope(use)
+        direct = True
+        here: Frame | None = frame
+        while True:
+            if isinstance(scope, FUNCTIONS):
+                value = self._in_function(scope, name, use, direct, here or self.frame(module))
+                if value is not None:
+                    return value
+                if here is not None and here.function is scope:
+                    here = here.outer
+            elif isinstance(scope, ast.ClassDef):
+                if direct:
+                    bindings, _ = reaching(module, scope, name, use)
+                    if bindings:
+                        return self.bound(bindings, name, use, self.frame(module), scope)
+            else:
+                return self._in_module(module, name, use if direct else None)
+            use = scope
+            scope = module.scope(scope)
+            direct = False
+
+    def _comprehended(self, name: str, use: ast.AST, frame: Frame) -> Value | None:
+        child = use
+        for above in frame.module.ancestors(use):
+            if isinstance(above, ast.stmt | ast.Lambda):
+                return None
+            if isinstance(above, COMPREHENSIONS):
+                usable = above.generators
+                if child in above.generators:
+                    assert isinstance(child, ast.comprehension)
+                    usable = above.generators[: above.generators.index(child)]
+                    if not _within(use, child.iter):
+                        usable = [*usable, child]
+                for generator in reversed(usable):
+                    path = containers.target_path(generator.target, name)
+                    if path is not None:
+                        return containers.element(self.evaluate(generator.iter, frame), path)
+            child = above
+        return None
+
+    def _in_function(self, scope: Function, name: str, use: ast.AST, direct: bool, frame: Frame) -> Value | None:
+        module = frame.module
+        if isinstance(scope, ast.Lambda):
+            bindings, complete = list[Binding](), False
+        elif direct:
+            bindings, complete = reaching(module, scope, name, use)
+        else:
+            bindings, complete = block_leaving(scope.body, name)
+        if not isinstance(scope, ast.Lambda) and bindings and _declared_global(scope, name):
+            return None
+        values = []
+        if bindings:
+            inner = frame if frame.function is scope else self.frame(module)
+            values.append(self.bound(bindings, name, use, inner, scope))
+        if not complete and name in parameters(scope):
+            value = self.parameter(scope, name, frame)
+            if not bindings:
+                value = containers.mutated(self, value, name, None, use, frame, scope)
+            values.append(value)
+        return join(values) if values else None
+
+    def _in_module(self, module: Module, name: str, use: ast.AST | None) -> Value:
+        frame = self.frame(module)
+        if use is not None:
+            bindings, complete = reaching(module, module.tree, name, use)
+        else:
+            bindings, complete = block_leaving(module.tree.body, name)
+        globals_ = list(_global_assignments(module, name))
+        if not complete or globals_:
+            bindings = [*bindings, *globals_]
+        if bindings:
+            values = [b for b in bindings if not (globals_ and _is_none(b))]
+            return self.bound(values or bindings, name, use or module.tree, frame, module.tree)
+        starred = self._starred(module, name)
+        if starred is not None:
+            return starred
+        if name in calls.BUILTINS:
+            return known(External(f"builtins.{name}"))
+        return Unknown(f"`{name}` is not defined here")
+
+    def _starred(self, module: Module, name: str) -> Value | None:
+        for statement in statements_of(module.tree):
+            if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
+                dotted = absolute(module, statement)
+                path = self.project.find(dotted, module) if dotted else None
+                if path is None and dotted in ("torch.optim", "torch.nn", "torch"):
+                    if name in calls.BUILTINS:
+                        continue
+                    if name[:1].isupper() or name in ("optim", "nn"):
+                        return known(External(f"{dotted}.{name}"))
+                    continue
+                if path is not None:
+                    other = self.project.module(path)
+                    if other is not None and other is not module and defines(other, name):
+                        return self._in_module(other, name, None)
+                    if other is not None and other is not module:
+                        deeper = self._starred(other, name)
+                        if deeper is not None:
+                            return deeper
+        return None
+
+    def member(self, module: Module, name: str) -> Value:
+        """An attribute of a module of the project: a name of it, or a submodule."""
+        if defines(module, name) or any(_global_assignments(module, name)):
+            return self._in_module(module, name, None)
+        if module.is_package:
+            path = module_file(module.path.parent / name)
+            other = self.project.module(path) if path else None
+            if other is not None:
+                return known(ModuleThing(other))
+        return self._in_module(module, name, None)
+
+    def bound(self, bindings: list[Binding], name: str, use: ast.AST, frame: Frame, scope: ast.AST) -> Value:
+        """What bindings give a name, together with what statements in between do to it."""
+        values = []
+        for binding in bindings:
+            value = self._binding(binding, name, frame)
+            if binding.kind in ("assign", "augment"):
+                value = containers.mutated(self, value, name, binding, use, frame, scope)
+            values.append(value)
+        return join(values)
+
+    def _binding(self, binding: Binding, name: str, frame: Frame) -> Value:
+        module = frame.module
+        match binding.kind, binding.node:
+            case "assign", _:
+                assert binding.value is not None
+                unpacked = containers.unpacked(binding.value, binding.path)
+                if unpacked is not None:
+                    return self.evaluate(unpacked, frame)
+                return containers.item(self.evaluate(binding.value, frame), binding.path)
+            case "augment", ast.AugAssign(target, op, value):
+                before, _ = reaching(module, module.scope(binding.node), name, binding.node)
+                before = [b for b in before if b.node is not binding.node]
+                left = self.bound(before, name, binding.node, frame, module.scope(binding.node)) if before else None
+                if left is None:
+                    left = self.lookup_before(name, binding.node, frame)
+                right = self.evaluate(value, frame)
+                if isinstance(op, ast.Add):
+                    right = containers.under_conditions(self, right, binding.node, frame)
+                return self.combine(left, op, right)
+            case "for", ast.For() | ast.AsyncFor():
+                assert binding.value is not None
+                return containers.element(self.evaluate(binding.value, frame), binding.path)
+            case "with", _:
+                assert binding.value is not None
+                return self.evaluate(binding.value, frame) if not binding.path else Unknown("a context manager")
+            case "def", ast.ClassDef() as node:
+                return Known(ClassThing(module, node), place=Place(module, node))
+            case "def", ast.FunctionDef() | ast.AsyncFunctionDef() as node:
+                return Known(FunctionThing(module, node, frame), place=Place(module, node))
+            case "import", ast.Import():
+                assert binding.alias is not None
+                full = binding.alias.name
+                return self.imported(full if binding.alias.asname else full.partition(".")[0], module)
+            case "from", ast.ImportFrom() as node:
+                assert binding.alias is not None
+                dotted = absolute(module, node)
+                if dotted is None:
+                    return Unknown("a relative import beyond the top")
+                return self.imported_from(dotted, binding.alias.name, module, relative=node.level > 0)
+        return Unknown("a binding")
+
+    def lookup_before(self, name: str, node: ast.AST, frame: Frame) -> Value:
+        """A name's value where no statement of its own scope binds it: parameter or outer scope."""
+        scope = frame.module.scope(node)
+        if isinstance(scope, FUNCTIONS) and name in parameters(scope):
+            return self.parameter(scope, name, frame)
+        return Unknown(f"`{name}` is not defined before")
+
+    def imported(self, dotted: str, module: Module) -> Value:
+        """`import a.b`: a module of the project, or something external."""
+        path = self.project.find(dotted, module)
+        other = self.project.module(path) if path is not None else None
+        return known(ModuleThing(other)) if other is not None else known(External(dotted))
+
+    def imported_from(self, dotted: str, name: str, module: Module, relative: bool = False) -> Value:
+        """`from a.b import name`."""
+        if relative:
+            path = relative_file(module, dotted)
+            if path is None:
+                return Unknown(f"`{dotted}` has no file")
+        else:
+            path = self.project.find(dotted, module)
+        if path is None:
+            sub = None if relative else self.project.find(f"{dotted}.{name}", module)
+            other = self.project.module(sub) if sub else None
+            return known(ModuleThing(other)) if other else known(External(f"{dotted}.{name}"))
+        other = self.project.module(path)
+        if other is None:
+            return Unknown(f"`{dotted}` cannot be read")
+        if other is module and not module.is_package:
+            return known(External(f"{dotted}.{name}"))
+        return self.member(other, name)
+
+    # attributes
+
+    def attribute(self, value: Value, name: str, frame: Frame, node: ast.Attribute) -> Value:
+        """`value.name`."""
+        if isinstance(value, Unknown):
+            guess = settings.loose_setting(self, name, node, frame)
+            return guess if guess is not None else value
+        return self.each(value, lambda option: self._attribute(option, name, frame, node))
+
+    def _attribute(self, receiver: Known, name: str, frame: Frame, node: ast.Attribute) -> Value:
+        match receiver.value:
+            case External(path):
+                return known(External(f"{path}.{name}"))
+            case ModuleThing(module):
+                return self.member(module, name)
+            case ClassThing() as cls:
+                value = self.class_attribute(cls, name)
+                return value if value is not None else Unknown(f"`{cls.node.name}.{name}` is not found")
+            case Instance() as instance:
+                return self.instance_attribute(instance, name)
+            case Settings(parser):
+                return settings.setting(self, parser, name)
+            case Hyperparameters(cls):
+                return self.initial(cls, name)
+            case Mapping() as mapping:
+                entry = mapping.entry(name)
+                if entry is not None:
+                    return entry.value
+                return known(Method(receiver, name))
+            case Element(Form.MODULE, selections) if name in ("weight", "bias"):
+                atom = conditions.owned(name)
+                return known(Element(Form.PARAMETER, conditions.narrowed(selections, atom)))
+            case Product(path) as product if calls.sees_through(path) and name == "module":
+                return self.evaluate(product.call.args[0], product.frame) if product.call.args else receiver
+            case _:
+                return known(Method(receiver, name))
+
+    def bases(self, cls: ClassThing) -> Iterator[Value]:
+        """The base classes of a project class."""
+        frame = self.frame(cls.module)
+        for base in cls.node.bases:
+            yield self.evaluate(base, frame)
+
+    def lineage(self, cls: ClassThing, seen: frozenset[int] = frozenset()) -> Iterator[ClassThing]:
+        """The class and its bases in the project, nearest first."""
+        if id(cls.node) in seen or len(seen) > 20:
+            return
+        seen = seen | {id(cls.node)}
+        yield cls
+        for base in self.bases(cls):
+            for option in alternatives(base):
+                if isinstance(option.value, ClassThing):
+                    yield from self.lineage(option.value, seen)
+
+    def external_bases(self, cls: ClassThing) -> tuple[str, ...]:
+        """Dotted paths of the classes outside the project that it inherits from."""
+        return tuple(
+            option.value.path
+            for ancestor in self.lineage(cls)
+            for base in self.bases(ancestor)
+            for option in alternatives(base)
+            if isinstance(option.value, External)
+        )
+
+    def class_attribute(self, cls: ClassThing, name: str) -> Value | None:
+        """A class's attribute or method, through its bases."""
+        for ancestor in self.lineage(cls):
+            bindings, _ = block_leaving(ancestor.node.body, name)
+            if bindings:
+                frame = self.frame(ancestor.module)
+                value = self.bound(bindings, name, ancestor.node, frame, ancestor.node)
+                if _is_dataclass(ancestor.node) or self._configures(ancestor):
+                    value = settings.field_default(self, value, Place(ancestor.module, bindings[0].node))
+                return value
+        return None
+
+    def _configures(self, cls: ClassThing) -> bool:
+        return any(path.endswith((".BaseModel", ".TypedDict", ".Tap", ".BaseSettings")) for path in self.external_bases(cls))
+
+    def instance_attribute(self, instance: Instance, name: str) -> Value:
+        """`object.name`: what its class's methods assign, a field, a method, a property."""
+        cls = instance.cls
+        if name == "hparams" and self.class_attribute(cls, name) is None:
+            return known(Hyperparameters(cls))
+        if instance.call is not None and _is_dataclass(cls.node):
+            given = calls.keyword(instance.call, name)
+            if given is not None and instance.frame is not None:
+                return self.evaluate(given, instance.frame)
+        method = None
+        for ancestor in self.lineage(cls):
+            assigned = list(self._assigned(ancestor, name, instance))
+            if assigned:
+                return join(assigned)
+            bindings, _ = block_leaving(ancestor.node.body, name)
+            if bindings:
+                method = self.class_attribute(ancestor, name)
+                break
+        if method is None:
+            return Unknown(f"`{cls.node.name}.{name}` is not found")
+
+        def bind(option: Known) -> Value:
+            if isinstance(option.value, FunctionThing) and not isinstance(option.value.node, ast.Lambda):
+                decorators = {ast.unparse(d) for d in option.value.node.decorator_list}
+                if "staticmethod" in decorators:
+                    return option
+                whole = replace(option.value, owner=instance)
+                if decorators & {"property", "cached_property", "functools.cached_property"}:
+                    return calls.returned(self, whole, {}, None, 0)
+                return replace(option, value=whole)
+            return option
+
+        return self.each(method, bind)
+
+    def _assigned(self, cls: ClassThing, name: str, instance: Instance) -> Iterator[Value]:
+        """Values of `self.name = ...` in the methods of one class; `__init__` decides when it assigns."""
+        found: list[tuple[bool, Value]] = []
+        for method in cls.node.body:
+            if not isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) or not method.args.args:
+                continue
+            self_name = method.args.args[0].arg
+            for statement in statements_of(method):
+                value, path = _attribute_assigned(statement, self_name, name)
+                if value is None:
+                    continue
+                frame = self._method_frame(cls, method, instance)
+                unpacked = containers.unpacked(value, path)
+                if unpacked is not None:
+                    result = self.evaluate(unpacked, frame)
+                else:
+                    result = containers.item(self.evaluate(value, frame), path)
+                found.append((method.name in ("__init__", "setup", "initialize"), result))
+        initial = [value for first, value in found if first]
+        chosen = [v for v in initial or [value for _, value in found] if not _is_none_value(v)]
+        yield from chosen
+
+    def _method_frame(self, cls: ClassThing, method: ast.FunctionDef | ast.AsyncFunctionDef, instance: Instance) -> Frame:
+        if instance.call is not None and method.name == "__init__" and instance.frame is not None:
+            if instance.frame.depth < INLINED:
+                arguments = calls.bind(self, method, instance.call, instance.frame, bound=True)
+                return Frame(
+                    cls.module,
+                    method,
+                    arguments,
+                    Instance(cls),
+                    self.frame(cls.module),
+                    Place(instance.frame.module, instance.call),
+                    instance.frame.depth + 1,
+                )
+        return self.frame(cls.module)
+
+    # parameters
+
+    def initial(self, cls: ClassThing, name: str) -> Value:
+        """What an argument of a class's `__init__` may be."""
+        for ancestor in self.lineage(cls):
+            for method in ancestor.node.body:
+                if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+                    if name in parameters(method):
+                        return self.parameter(method, name, self.frame(ancestor.module))
+                    for argument in method.args.args[1:]:  # save_hyperparameters(config): hparams.x is config.x
+                        if argument.arg in ("hparams", "args", "config", "cfg", "opt", "hparam"):
+                            inner = self.parameter(method, argument.arg, self.frame(ancestor.module))
+                            node = ast.Attribute(ast.Name(argument.arg), name)
+                            return self.each(
+                                inner, lambda o: self._attribute(o, name, self.frame(ancestor.module), node)
+                            )
+        return Unknown(f"`hparams.{name}` is not found")
+
+    def parameter(self, function: Function, name: str, frame: Frame) -> Value:
+        """What a parameter may be: bound by the frame, given by callers in the project, or its default."""
+        module = frame.module
+        current: Frame | None = frame
+        while current is not None:
+            if current.function is function and current.arguments is not None:
+                if name in current.arguments:
+                    return current.arguments[name]
+                return self.default(function, name, module)
+            current = current.outer
+        owner = module.owner(function)
+        if owner is not None and not isinstance(function, ast.Lambda):
+            first = [*function.args.posonlyargs, *function.args.args][:1]
+            if first and first[0].arg == name and "staticmethod" not in map(ast.unparse, function.decorator_list):
+                cls = ClassThing(module, owner)
+                if "classmethod" in map(ast.unparse, function.decorator_list):
+                    return known(cls)
+                return known(frame.instance or Instance(cls))
+        option = settings.click_option(self, function, name, module)
+        if option is not None:
+            return option
+        given, omitted = callers.given(self, function, name, module)
+        if not given and default_of(function, name) is None:
+            typed = self._annotated(function, name, module)
+            if typed is not None:
+                return typed
+        if not given or omitted:
+            given = [*given, self.default(function, name, module)]
+        return join(given)
+
+    def _annotated(self, function: Function, name: str, module: Module) -> Value | None:
+        """An object of the project's class that a parameter is annotated with."""
+        for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs):
+            if argument.arg == name and isinstance(argument.annotation, ast.Name | ast.Attribute):
+                value = self.evaluate(argument.annotation, self.frame(module))
+                if isinstance(value, Known) and isinstance(value.value, ClassThing):
+                    return known(Instance(value.value))
+        return None
+
+    def default(self, function: Function, name: str, module: Module) -> Value:
+        """A parameter's default value."""
+        node = default_of(function, name)
+        if node is None:
+            if function.args.vararg is not None and function.args.vararg.arg == name:
+                return Unknown(f"`*{name}` is not known")
+            if function.args.kwarg is not None and function.args.kwarg.arg == name:
+                return known(Mapping((), open=True))
+            return Unknown(f"nobody in the project passes `{name}`")
+        value = self.evaluate(node, self.frame(module))
+        if isinstance(value, Known) and value.value is None:
+            return Unknown(f"`{name}` defaults to None")
+        value = settings.field_default(self, value, Place(module, node), Origin.DEFAULT)
+        return value
+
+
+def absolute(module: Module, node: ast.ImportFrom) -> str | None:
+    """The absolute dotted name that a `from` import names; None beyond the top."""
+    if node.level == 0:
+        return node.module or ""
+    parts = module.name.split(".") if module.name else []
+    if not module.is_package:
+        parts = parts[:-1]
+    drop = node.level - 1
+    if drop > len(parts):
+        # the folder is no package: run as a script, or a layout without __init__.py
+        return "." * node.level + (node.module or "")
+    parts = parts[: len(parts) - drop] if drop else parts
+    if not parts or (drop and not parts):
+        return "." * node.level + (node.module or "")
+    return ".".join([*parts, node.module] if node.module else parts)
+
+
+def relative_file(module: Module, dotted: str) -> Any:
+    """The file of a relative import, by folders: packages without `__init__.py` count, too."""
+    if dotted.startswith("."):
+        level = len(dotted) - len(dotted.lstrip("."))
+        folder = module.path.parent
+        for _ in range(level - 1):
+            folder = folder.parent
+        rest = dotted.lstrip(".")
+    else:
+        own = module.name.split(".") if module.is_package else module.name.split(".")[:-1]
+        folder = module.path.parent
+        for _ in own:
+            folder = folder.parent
+        rest = dotted
+    if not rest:
+        initial = folder / "__init__.py"
+        return initial if initial.is_file() else None
+    return module_file(folder.joinpath(*rest.split(".")))
+
+
+def parameters(function: Function) -> tuple[str, ...]:
+    """All parameter names."""
+    a = function.args
+    names = [arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+    names += [extra.arg for extra in (a.vararg, a.kwarg) if extra is not None]
+    return tuple(names)
+
+
+def default_of(function: Function, name: str) -> ast.expr | None:
+    """The default expression of a parameter."""
+    a = function.args
+    positional = [*a.posonlyargs, *a.args]
+    for arg, default in zip(reversed(positional), reversed(a.defaults), strict=False):
+        if arg.arg == name:
+            return default
+    for arg, value in zip(a.kwonlyargs, a.kw_defaults, strict=True):
+        if arg.arg == name:
+            return value
+    return None
+
+
+def defines(module: Module, name: str) -> bool:
+    """Whether module-level code binds a name."""
+    return bool(block_leaving(module.tree.body, name)[0])
+
+
+def _within(node: ast.AST, root: ast.AST) -> bool:
+    return any(inner is node for inner in ast.walk(root))
+
+
+def _declared_global(scope: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
+    return any(isinstance(s, ast.Global | ast.Nonlocal) and name in s.names for s in statements_of(scope))
+
+
+def _global_assignments(module: Module, name: str) -> Iterator[Binding]:
+    """Assignments that functions make to a module's name through `global`."""
+    if f"global {name}" not in module.source.text and not (
+        "global " in module.source.text and name in module.source.text
+    ):
+        return
+    for node in module.nodes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _declared_global(node, name):
+            yield from block_leaving(node.body, name)[0]
+
+
+def _is_none(binding: Binding) -> bool:
+    return isinstance(binding.value, ast.Constant) and binding.value.value is None
+
+
+def _is_none_value(value: Value) -> bool:
+    return isinstance(value, Known) and value.value is None
+
+
+def _is_dataclass(node: ast.ClassDef) -> bool:
+    names = {ast.unparse(d.func if isinstance(d, ast.Call) else d).rpartition(".")[2] for d in node.decorator_list}
+    return bool(names & {"dataclass", "define", "frozen", "attrs", "s", "configclass"})
+
+
+def _attribute_assigned(statement: ast.stmt, self_name: str, name: str) -> tuple[ast.expr | None, tuple[int, ...]]:
+    def path_of(target: ast.AST, path: tuple[int, ...] = ()) -> tuple[int, ...] | None:
+        match target:
+            case ast.Attribute(ast.Name(owner), attribute) if owner == self_name and attribute == name:
+                return path
+            case ast.Tuple(elements) | ast.List(elements):
+                for index, element in enumerate(elements):
+                    found = path_of(element, (*path, index))
+                    if found is not None:
+                        return found
+        return None
+
+    match statement:
+        case ast.Assign(targets, value):
+            for target in targets:
+                path = path_of(target)
+                if path is not None:
+                    return value, path
+        case ast.AnnAssign(target, _, value) if value is not None:
+            path = path_of(target)
+            if path is not None:
+                return value, path
+    return None, ()
+
+
+def _computed(function: Callable[[Any, Any], Any], left: Known, right: Known) -> Value:
+    plain = (int, float, str)
+    if not isinstance(left.value, plain) or not isinstance(right.value, plain):
+        return Unknown("arithmetic")
+    if function is operator.pow and (abs(left.value) > 1e6 or abs(right.value) > 64):  # type: ignore[arg-type]
+        return Unknown("a large power")
+    if isinstance(left.value, str) and function is operator.mul:
+        return Unknown("a repeated string")
+    try:
+        value = function(left.value, right.value)
+    except (ArithmeticError, TypeError, ValueError):
+        return Unknown("arithmetic")
+    if isinstance(value, complex) or (isinstance(value, float) and math.isinf(value)):
+        return Unknown("arithmetic")
+    origin = left.origin if left.origin.settable or not right.origin.settable else right.origin
+    return Known(value, origin, left.place or right.place)
+
+
+__all__ = [
+    "Collection",
+    "Entry",
+    "Evaluator",
+    "Frame",
+    "Selection",
+    "Sequence",
+    "absolute",
+    "default_of",
+    "defines",
+    "is_open",
+    "parameters",
+    "relative_file",
+    "text",
+]

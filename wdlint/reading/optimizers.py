@@ -1,0 +1,593 @@
+"""Where optimizers are built: the class, its arguments, its groups, and what happens to the groups later."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from collections.abc import Mapping as Bound
+from dataclasses import dataclass
+from functools import cached_property
+
+from wdlint.findings import Severity, Span, Unresolved
+from wdlint.optimizers import registry
+from wdlint.optimizers.registry import Law
+from wdlint.reading import calls
+from wdlint.reading.evaluate import Evaluator, Frame, parameters
+from wdlint.reading.tree import Module, statements_of
+from wdlint.reading.values import (
+    ClassThing,
+    Collection,
+    Element,
+    Entry,
+    External,
+    Form,
+    Known,
+    Mapping,
+    Origin,
+    Partial,
+    Place,
+    Selection,
+    Sequence,
+    Unknown,
+    Value,
+    alternatives,
+    is_open,
+    join,
+    known,
+    number,
+    numbers,
+)
+
+OPTIMIZER = "torch.optim.Optimizer"
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """A class that a site may build: its law, None for a class of the project or one that nobody measured."""
+
+    path: str
+    law: Law | None
+    origin: Origin = Origin.LITERAL
+
+    @property
+    def name(self) -> str:
+        """The class's own name."""
+        return self.path.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a constructor. `node` is its value as written, `keyword` is None for a positional one."""
+
+    name: str
+    value: Value
+    place: Place
+    keyword: ast.keyword | None = None
+
+    @property
+    def span(self) -> Span:
+        """`weight_decay=0.1` as a whole, or the value alone."""
+        return self.place.module.span(self.keyword or self.place.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A parameter group: what is in it, and the dict that says so (None for a bare collection)."""
+
+    members: Value
+    mapping: Mapping | None = None
+    added: bool = False  # through add_param_group
+
+    @property
+    def selections(self) -> tuple[Selection, ...] | None:
+        """What it selects; None when that is not known."""
+        match self.members:
+            case Known(Collection(Form.PARAMETER | Form.PAIR, selections)):
+                return selections
+            case Known(Element(Form.PARAMETER, selections)):
+                return selections
+            case Known(Sequence(items, False)) if items:
+                found: list[Selection] = []
+                for item in items:
+                    if not (isinstance(item, Known) and isinstance(item.value, Element)):
+                        return None
+                    found += item.value.selections
+                return tuple(found)
+        return None
+
+    def entry(self, key: str) -> Entry | None:
+        """A key of its dict."""
+        return self.mapping.entry(key) if self.mapping is not None else None
+
+    @property
+    def place(self) -> Place | None:
+        """The dict display."""
+        return self.mapping.place if self.mapping is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """The decay of a group: its value, where that is written, and whether it is the class's own default."""
+
+    value: Value
+    span: Span
+    group: Group
+    source: str  # "group", "constructor", "default"
+    place: Place | None = None
+
+    @property
+    def positive(self) -> tuple[Known, ...]:
+        """The alternatives above 0."""
+        return tuple(option for option in numbers(self.value) if option.value > 0)
+
+    @property
+    def settable_zero(self) -> bool:
+        """0 as shipped, and a flag or a configuration raises it."""
+        found = tuple(numbers(self.value))
+        return bool(found) and not self.positive and any(o.value == 0 and o.origin.settable for o in found)
+
+    def severity(self, usual: Severity) -> Severity | None:
+        """How loud a rule about positive decay may be: advice when 0 is shipped, None when nothing is known."""
+        if self.positive:
+            return usual
+        return Severity.ADVICE if self.settable_zero else None
+
+    @property
+    def text(self) -> str:
+        """`0.01`, or the alternatives."""
+        shown = [f"{option.value:g}" for option in self.positive or tuple(numbers(self.value))]
+        return " or ".join(dict.fromkeys(shown)) or "?"
+
+
+@dataclass(frozen=True, eq=False)
+class OptimizerSite:
+    """One construction of an optimizer.
+
+    `optimizers`: the classes that it may be (at least one). `arguments`: by parameter name, `open` when a
+    `**kwargs` that is not known may hold more. `variants`: the parameter groups, once for each way the argument may
+    come about; empty when `unresolved` says why they are not known.
+    """
+
+    evaluator: Evaluator
+    module: Module
+    call: ast.Call
+    optimizers: tuple[Optimizer, ...]
+    maybe: bool
+    arguments: Bound[str, Argument]
+    open: bool
+    variants: tuple[tuple[Group, ...], ...]
+    unresolved: str = ""
+    added: tuple[Group, ...] = ()
+
+    @cached_property
+    def span(self) -> Span:
+        """The call."""
+        return self.module.span(self.call)
+
+    @property
+    def callee(self) -> Span:
+        """The class as the call names it."""
+        return self.module.span(self.call.func)
+
+    @property
+    def laws(self) -> tuple[Law, ...]:
+        """The measured laws of its classes under the flags of this call."""
+        flags = {
+            name: argument.value.value for name, argument in self.arguments.items() if isinstance(argument.value, Known)
+        }
+        return tuple(o.law.under(flags) for o in self.optimizers if o.law is not None)
+
+    @property
+    def law(self) -> Law | None:
+        """The law when there is one for certain."""
+        laws = self.laws
+        return laws[0] if len(laws) == 1 and len(self.optimizers) == 1 and not self.maybe else None
+
+    @property
+    def name(self) -> str:
+        """The class's name, or the names that it may be."""
+        return " or ".join(dict.fromkeys(optimizer.name for optimizer in self.optimizers))
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of all variants."""
+        return tuple(group for variant in self.variants for group in variant)
+
+    def decay_of(self, group: Group) -> Decay:
+        """The decay that a group ends up with."""
+        laws = self.laws
+        name = laws[0].decay_argument if laws else "weight_decay"
+        entry = group.entry(name)
+        if entry is not None:
+            place = group.place
+            node = entry.value_node
+            where = Place(place.module, node) if place is not None and node is not None else None
+            span = self._entry_span(group, entry)
+            return Decay(entry.value, span, group, "group", where)
+        if group.mapping is not None and group.mapping.open:
+            return Decay(Unknown("the group may hold more keys"), self.span, group, "group")
+        argument = self.arguments.get(name)
+        if argument is not None:
+            return Decay(argument.value, argument.span, group, "constructor", argument.place)
+        if self.open:
+            return Decay(Unknown("`**kwargs` may hold a decay"), self.callee, group, "constructor")
+        if not laws or len(laws) != len(self.optimizers):
+            return Decay(Unknown("the class is not known"), self.callee, group, "default")
+        defaults = [
+            Known(law.default_decay, Origin.LIBRARY) if law.default_decay is not None else Unknown("no default")
+            for law in laws
+        ]
+        return Decay(join(defaults), self.callee, group, "default")
+
+    def _entry_span(self, group: Group, entry: Entry) -> Span:
+        place = group.place
+        if place is None or entry.value_node is None:
+            return self.span
+        if isinstance(entry.key_node, ast.keyword):
+            return place.module.span(entry.key_node)
+        whole = place.module.span(entry.value_node)
+        if entry.key_node is not None:
+            key = place.module.span(entry.key_node)
+            if key.filename == whole.filename and key.cell == whole.cell:
+                return Span(key.filename, key.start, whole.end, key.cell)
+        return whole
+
+    def decays(self) -> Iterator[Decay]:
+        """The decays of all groups, each place once; the constructor's when the groups are not known."""
+        seen: set[tuple[str, int, object, object]] = set()
+        groups = self.groups
+        if not groups:
+            groups = (Group(Unknown(self.unresolved)),)
+            if not (self.arguments.keys() & {law.decay_argument for law in self.laws}):
+                return
+        for group in groups:
+            decay = self.decay_of(group)
+            if decay.span.key not in seen:
+                seen.add(decay.span.key)
+                yield decay
+
+
+@dataclass(frozen=True, slots=True)
+class DecayWriter:
+    """A statement that writes `something["weight_decay"]` of an optimizer that exists already."""
+
+    module: Module
+    node: ast.Assign | ast.AugAssign
+    value: ast.expr
+
+    @property
+    def span(self) -> Span:
+        """The statement."""
+        return self.module.span(self.node)
+
+
+def writers(module: Module) -> list[DecayWriter]:
+    """All writers of a module."""
+    found: list[DecayWriter] = []
+    if '"weight_decay"]' not in module.source.text and "'weight_decay']" not in module.source.text:
+        return found
+    for node in module.nodes:
+        match node:
+            case ast.Assign([ast.Subscript(container, ast.Constant("weight_decay"))], value):
+                pass
+            case ast.AugAssign(ast.Subscript(container, ast.Constant("weight_decay")), _, value):
+                pass
+            case _:
+                continue
+        if _is_group(module, container):
+            assert isinstance(node, ast.Assign | ast.AugAssign)
+            found.append(DecayWriter(module, node, value))
+    return found
+
+
+def _is_group(module: Module, container: ast.expr) -> bool:
+    """Whether an expression is a member of some optimizer's `param_groups`."""
+    if "param_groups" in ast.unparse(container):
+        return True
+    if not isinstance(container, ast.Name):
+        return False
+    for above in module.ancestors(container):
+        if isinstance(above, ast.For) and any(
+            isinstance(n, ast.Name) and n.id == container.id for n in ast.walk(above.target)
+        ):
+            return "param_groups" in ast.unparse(above.iter)
+    return False
+
+
+def related(evaluator: Evaluator, module: Module) -> list[Module]:
+    """The module itself, what it imports, and what imports it: where its optimizers may be worked on."""
+    imported = evaluator.imports(module)
+    further = [inner for one in imported for inner in evaluator.imports(one)]
+    found = [module]
+    for one in [*imported, *further, *evaluator.importers(module)]:
+        if one not in found:
+            found.append(one)
+    return found
+
+
+def written_later(site: OptimizerSite) -> DecayWriter | None:
+    """A writer of `group["weight_decay"]` near a site."""
+    for module in related(site.evaluator, site.module):
+        found = writers(module)
+        if found:
+            return found[0]
+    return None
+
+
+def sites(evaluator: Evaluator, module: Module) -> Iterator[OptimizerSite | Unresolved]:
+    """All optimizer constructions of a module, in the order of the text."""
+    names = registry.names()
+    for node in module.nodes:
+        if isinstance(node, ast.Call) and _may_build(node, names, module):
+            found = _site(evaluator, module, node)
+            if found is not None:
+                yield found
+
+
+def _may_build(node: ast.Call, names: frozenset[str], module: Module) -> bool:
+    match node.func:
+        case ast.Name(leaf) | ast.Attribute(_, leaf):
+            pass
+        case ast.Subscript() | ast.Call():
+            leaf = ""
+        case _:
+            return False
+    if leaf in names:
+        return True
+    if leaf in calls.MEMBERS or leaf in ("partial", "dict", "add_argument", "print", "isinstance", "len", "field"):
+        return False
+    keywords = {keyword.arg for keyword in node.keywords}
+    if "weight_decay" in keywords or "params" in keywords:
+        return True
+    if "lr" in keywords or None in keywords:
+        return bool(node.args)
+    first = node.args[0] if node.args else None
+    match first:
+        case ast.Call(ast.Attribute(_, "parameters" | "named_parameters")):
+            return True
+        case ast.Name(name):
+            return "param" in name.lower() or "group" in name.lower()
+    return False
+
+
+def _site(evaluator: Evaluator, module: Module, node: ast.Call) -> OptimizerSite | Unresolved | None:
+    frame = evaluator.frame(module)
+    evaluator.steps = 0
+    callee = evaluator.evaluate(node.func, frame)
+    options = alternatives(callee)
+    found: list[Optimizer] = []
+    call = node
+    for option in options:
+        if isinstance(option.value, Partial):
+            inner = option.value
+            call = _merged(node, inner.call)
+            option = inner.function
+        optimizer = resolve(evaluator, option)
+        if optimizer is not None:
+            found.append(optimizer)
+    if not found:
+        return _wrapped(evaluator, module, node, options)
+    certain = len(found) == 1 and len(options) == 1 and not is_open(callee)
+    return build(evaluator, module, node, call, tuple(dict.fromkeys(found)), not certain)
+
+
+def _merged(node: ast.Call, inner: ast.Call) -> ast.Call:
+    given = {keyword.arg for keyword in node.keywords}
+    kept = [keyword for keyword in inner.keywords if keyword.arg is None or keyword.arg not in given]
+    merged = ast.Call(node.func, [*inner.args[1:], *node.args], [*node.keywords, *kept])
+    return ast.copy_location(merged, node)
+
+
+def resolve(evaluator: Evaluator, option: Known) -> Optimizer | None:
+    """The optimizer class that a value is, if it is one."""
+    match option.value:
+        case External(path):
+            law = registry.find(path)
+            if law is not None:
+                return Optimizer(path, law, option.origin)
+            if path in ("transformers.AdamW", "transformers.optimization.AdamW"):
+                return Optimizer(path, None, option.origin)
+        case ClassThing(module, node) as cls:
+            dotted = f"{module.name}.{node.name}"
+            law = registry.find(dotted)
+            if law is not None:
+                return Optimizer(dotted, law, option.origin)
+            bases = evaluator.external_bases(cls)
+            if any(base.endswith(".Optimizer") or registry.find(base) is not None for base in bases):
+                return Optimizer(dotted, _inherited(evaluator, cls), option.origin)
+    return None
+
+
+def _inherited(evaluator: Evaluator, cls: ClassThing) -> Law | None:
+    """The law of a known base when the class changes neither construction nor step."""
+    for ancestor in evaluator.lineage(cls):
+        own = {s.name for s in ancestor.node.body if isinstance(s, ast.FunctionDef)}
+        if own & {"__init__", "step", "add_param_group", "__new__"}:
+            return None
+    laws = [law for base in evaluator.external_bases(cls) if (law := registry.find(base)) is not None]
+    return laws[0] if len(laws) == 1 else None
+
+
+def _wrapped(
+    evaluator: Evaluator, module: Module, node: ast.Call, options: tuple[Known, ...]
+) -> OptimizerSite | Unresolved | None:
+    """`ZeroRedundancyOptimizer(params, optimizer_class=torch.optim.AdamW, ...)`."""
+    for option in options:
+        if not isinstance(option.value, External):
+            continue
+        wrapper = registry.wrapper(option.value.path)
+        if wrapper is None or wrapper.class_argument is None:
+            continue
+        given = calls.keyword(node, wrapper.class_argument)
+        if given is None and len(node.args) > 1:
+            given = node.args[1]
+        if given is None:
+            return None
+        value = evaluator.evaluate(given, evaluator.frame(module))
+        found = tuple(o for k in alternatives(value) if (o := resolve(evaluator, k)) is not None)
+        if found:
+            return build(evaluator, module, node, node, found, len(found) > 1 or is_open(value))
+    return None
+
+
+def build(
+    evaluator: Evaluator,
+    module: Module,
+    node: ast.Call,
+    call: ast.Call,
+    optimizers: tuple[Optimizer, ...],
+    maybe: bool,
+) -> OptimizerSite:
+    """A site from a call whose class is known."""
+    frame = evaluator.frame(module)
+    arguments, open_ = _arguments(evaluator, frame, call, optimizers)
+    given = arguments.get("params")
+    if given is None:
+        variants: tuple[tuple[Group, ...], ...] = ()
+        reason = "the parameters are in `**kwargs` or `*args`" if open_ else "no parameters are given"
+    else:
+        variants, reason = grouped(given.value)
+    added = tuple(_added(evaluator, module, node))
+    if added and variants:
+        variants = tuple((*variant, *added) for variant in variants)
+    return OptimizerSite(evaluator, module, node, optimizers, maybe, arguments, open_, variants, reason, added)
+
+
+def _arguments(
+    evaluator: Evaluator, frame: Frame, call: ast.Call, optimizers: tuple[Optimizer, ...]
+) -> tuple[dict[str, Argument], bool]:
+    order = _order(evaluator, optimizers)
+    found: dict[str, Argument] = {}
+    open_ = False
+    for index, given in enumerate(call.args):
+        if isinstance(given, ast.Starred):
+            open_ = True
+            break
+        if index < len(order):
+            value = evaluator.evaluate(given, frame)
+            found[order[index]] = Argument(order[index], value, Place(frame.module, given))
+    for keyword in call.keywords:
+        value = evaluator.evaluate(keyword.value, frame)
+        if keyword.arg is not None:
+            found[keyword.arg] = Argument(keyword.arg, value, Place(frame.module, keyword.value), keyword)
+            continue
+        match value:
+            case Known(Mapping(entries, more)):
+                open_ = open_ or more
+                for entry in entries:
+                    node = entry.value_node or keyword.value
+                    module = value.place.module if value.place is not None and entry.value_node else frame.module
+                    found.setdefault(entry.key, Argument(entry.key, entry.value, Place(module, node)))
+            case _:
+                open_ = True
+    return found, open_
+
+
+def _order(evaluator: Evaluator, optimizers: tuple[Optimizer, ...]) -> tuple[str, ...]:
+    orders = []
+    for optimizer in optimizers:
+        if optimizer.law is not None:
+            orders.append(("params", *optimizer.law.parameters))
+    if orders:
+        shortest = min(orders, key=len)
+        agreed = 0
+        while agreed < len(shortest) and len({order[agreed] for order in orders}) == 1:
+            agreed += 1
+        return shortest[:agreed]
+    return ("params", "lr")
+
+
+def grouped(value: Value) -> tuple[tuple[tuple[Group, ...], ...], str]:
+    """The groups that an optimizer's first argument makes, for each way it may come about."""
+    found: list[tuple[Group, ...]] = []
+    reason = value.reason if isinstance(value, Unknown) else ""
+    for option in alternatives(value):
+        groups = _groups(option)
+        if groups is None:
+            reason = reason or "the parameters are not followed"
+        else:
+            found.append(groups)
+    return tuple(found), reason
+
+
+def _groups(option: Known) -> tuple[Group, ...] | None:
+    match option.value:
+        case Collection(Form.PARAMETER | Form.PAIR):
+            return (Group(option),)
+        case Element(Form.PARAMETER):
+            return (Group(option),)
+        case Mapping(entries) if any(entry.key == "params" for entry in entries):
+            return (_group(option.value),)
+        case Sequence(items) if items:
+            return _members(option, items)
+    return None
+
+
+def _group(mapping: Mapping, added: bool = False) -> Group:
+    entry = mapping.entry("params")
+    return Group(entry.value if entry is not None else Unknown("no `params`"), mapping, added)
+
+
+def _members(option: Known, items: tuple[Value, ...]) -> tuple[Group, ...] | None:
+    groups: list[Group] = []
+    tensors: list[Value] = []
+    for item in items:
+        for one in alternatives(item):
+            match one.value:
+                case Mapping(entries) if any(entry.key == "params" for entry in entries):
+                    groups.append(_group(one.value))
+                case Element(Form.PARAMETER):
+                    tensors.append(one)
+                case _:
+                    return None
+        if isinstance(item, Unknown):
+            return None
+    if tensors and groups:
+        # a dict and a tensor in one list: a name that may be either
+        return None
+    if tensors:
+        if any(isinstance(i, Known) and _may_be_groups(i) for i in tensors):
+            return None
+        return (Group(known(Sequence(tuple(tensors)))),)
+    return tuple(groups)
+
+
+def _may_be_groups(item: Known) -> bool:
+    """Names of single things that could as well be dicts: `[group_a, group_b]`."""
+    return isinstance(item.value, Element) and any("group" in s.source for s in item.value.selections)
+
+
+def _added(evaluator: Evaluator, module: Module, node: ast.Call) -> Iterator[Group]:
+    """Groups that `optimizer.add_param_group({...})` adds in the same function."""
+    statement = module.statement(node)
+    if not isinstance(statement, ast.Assign) or "add_param_group" not in module.source.text:
+        return
+    targets = {ast.unparse(target) for target in statement.targets}
+    scope = module.scope(node)
+    for other in statements_of(scope):
+        match other:
+            case ast.Expr(ast.Call(ast.Attribute(receiver, "add_param_group"), [given, *_])) if (
+                other.lineno > statement.lineno and ast.unparse(receiver) in targets
+            ):
+                value = evaluator.evaluate(given, evaluator.frame(module))
+                for option in alternatives(value):
+                    if isinstance(option.value, Mapping):
+                        yield _group(option.value, added=True)
+                if isinstance(value, Unknown):
+                    yield Group(Unknown("an added group that is not followed"))
+
+
+__all__ = [
+    "Argument",
+    "Decay",
+    "DecayWriter",
+    "Group",
+    "Optimizer",
+    "OptimizerSite",
+    "grouped",
+    "parameters",
+    "related",
+    "sites",
+    "writers",
+    "written_later",
+]

@@ -1,0 +1,173 @@
+"""The files of a project: modules by dotted name, each read and parsed once, and who mentions a word."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wdlint.reading.text import Source, UnreadableFile, parse, read_source
+from wdlint.reading.tree import Module
+
+SKIPPED = frozenset(
+    {
+        "__pycache__", "node_modules", "site-packages", "build", "dist", "venv", "env", "__pypackages__", "_build",
+    }
+)  # fmt: skip
+LARGEST_LOOKUP = 2 << 20  # bytes of a file that is only looked up in
+KEPT_BYTES = 32 << 20  # of file contents kept for searching
+ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "wdlint.toml", ".wdlint.toml")
+
+
+def project_root(path: Path) -> Path:
+    """The nearest folder at or above `path` that holds a repository or a project file; its own folder otherwise."""
+    folder = path if path.is_dir() else path.parent
+    folder = folder.absolute()
+    for candidate in (folder, *folder.parents):
+        if any((candidate / mark).exists() for mark in ROOT_MARKS):
+            return candidate
+    return folder
+
+
+@dataclass(slots=True, eq=False)
+class Project:
+    """A folder of Python files. Everything is read on demand and kept."""
+
+    root: Path
+    _modules: dict[Path, Module | None] = field(default_factory=dict)
+    _found: dict[tuple[str, Path], Path | None] = field(default_factory=dict)
+    _files: list[Path] | None = None
+    _contents: dict[Path, bytes] = field(default_factory=dict)
+    _kept: int = 0
+
+    def files(self) -> list[Path]:
+        """All Python files below the root, sorted."""
+        if self._files is None:
+            self._files = sorted(_walk(self.root))
+        return self._files
+
+    def add(self, module: Module) -> None:
+        """Make known a module that is parsed already."""
+        self._modules[module.path.absolute()] = module
+
+    def module(self, path: Path) -> Module | None:
+        """The parsed file, None when it cannot be read; the reason is told when the file itself is checked."""
+        path = path.absolute()
+        if path not in self._modules:
+            self._modules[path] = None  # a file that imports itself finds nothing
+            try:
+                if path.stat().st_size <= LARGEST_LOOKUP:
+                    source = read_source(path, self.shown(path))
+                    self._modules[path] = parsed(self, source, parse(source))
+            except (UnreadableFile, OSError):
+                pass
+        return self._modules[path]
+
+    def shown(self, path: Path) -> str:
+        """The name of a file in messages: relative to the working folder where it lies below it."""
+        try:
+            return path.relative_to(Path.cwd()).as_posix()
+        except ValueError:
+            return str(path)
+
+    def dotted(self, path: Path) -> str:
+        """The dotted name of a file: from the outermost folder that is a package, or from the root."""
+        parts = [] if path.stem == "__init__" else [path.stem]
+        folder = path.parent
+        while (folder / "__init__.py").is_file() and folder != folder.parent:
+            parts.insert(0, folder.name)
+            folder = folder.parent
+        return ".".join(parts)
+
+    def find(self, name: str, importer: Module) -> Path | None:
+        """The file of an absolutely imported module, None when the project has none of that name."""
+        key = (name, importer.path.parent)
+        if key not in self._found:
+            self._found[key] = self._search(name, importer.path.absolute().parent)
+        return self._found[key]
+
+    def _search(self, name: str, folder: Path) -> Path | None:
+        relative = Path(*name.split("."))
+        root = self.root.absolute()
+        candidates = []
+        current = folder
+        while True:
+            # Python finds an absolute import beside a script, never beside a module of a package
+            if not (current / "__init__.py").is_file():
+                candidates += [current, current / "src"]
+            if current in (root, current.parent):
+                break
+            current = current.parent
+        if (folder / "__init__.py").is_file() and not _known_package(name):
+            candidates.append(folder)  # scripts that lie inside a package and are run from there
+        for candidate in candidates:
+            found = module_file(candidate / relative)
+            if found is not None:
+                return found
+        return None
+
+    def content(self, path: Path) -> bytes:
+        """The bytes of a file, kept while they are few; empty when it cannot be read."""
+        if path in self._contents:
+            return self._contents[path]
+        try:
+            data = path.read_bytes() if path.stat().st_size <= LARGEST_LOOKUP else b""
+        except OSError:
+            data = b""
+        if self._kept + len(data) <= KEPT_BYTES:
+            self._kept += len(data)
+            self._contents[path] = data
+        return data
+
+    def matching(self, pattern: bytes) -> Iterator[Module]:
+        """Modules in whose bytes a regular expression is found."""
+        expression = re.compile(pattern)
+        for path in self.files():
+            if expression.search(self.content(path)):
+                module = self.module(path)
+                if module is not None:
+                    yield module
+
+
+def parsed(project: Project, source: Source, tree: ast.Module) -> Module:
+    """A module of the project from its source and tree."""
+    path = source.path.absolute()
+    return Module(source, tree, project.dotted(path), path.stem == "__init__")
+
+
+def module_file(base: Path) -> Path | None:
+    """`base/__init__.py` or `base.py`."""
+    package = base / "__init__.py"
+    if package.is_file():
+        return package
+    file = base.with_name(base.name + ".py")
+    return file if file.is_file() else None
+
+
+def _known_package(name: str) -> bool:
+    from wdlint.optimizers.registry import roots
+
+    return name.partition(".")[0] in roots()
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    stack = [root]
+    while stack:
+        folder = stack.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name in SKIPPED:
+                continue
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(Path(entry.path))
+                elif entry.name.endswith(".py") and entry.is_file():
+                    yield Path(entry.path)
+            except OSError:
+                continue

@@ -1,0 +1,139 @@
+"""Which parameters a piece of grouping code selects: formulas over what the code tests."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+class Aspect(enum.Enum):
+    """What a test looks at."""
+
+    TRAINABLE = "requires_grad"
+    NAME = "name"
+    RANK = "rank"
+    TYPE = "module type"
+    MEMBER = "membership"
+    TAG = "tag"
+    SIZE = "size"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """One test. `words`: the fragments or types it looks for, None when they are not known."""
+
+    text: str
+    aspect: Aspect
+    words: tuple[str, ...] | None = ()
+    collection: bool = False  # `n in names`: membership, not a substring
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Negation."""
+
+    inner: Formula
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Conjunction; empty: true."""
+
+    parts: tuple[Formula, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """Disjunction; empty: false."""
+
+    parts: tuple[Formula, ...] = ()
+
+
+Formula = Atom | Not | All | Either
+TRUE = All()
+
+# Fragments of names that tell kinds of parameters apart, as opposed to parts of a model.
+KIND = re.compile(
+    r"bias|norm|(^|[^a-z])(ln|bn|gn)|gamma|beta|emb|wte|wpe|pos|tok|scale|shift|gain|alpha|a_log|dt_|weight|"
+    r"(^|[._])[abdg]($|_\d)|time_|temperature|rel|query|mask|dist|sink",
+    re.IGNORECASE,
+)
+
+
+def both(*parts: Formula) -> Formula:
+    """Conjunction without needless nesting."""
+    kept = [p for part in parts for p in (part.parts if isinstance(part, All) else (part,))]
+    unique = tuple(dict.fromkeys(kept))
+    return unique[0] if len(unique) == 1 else All(unique)
+
+
+def atoms(formula: Formula) -> Iterator[Atom]:
+    """All tests of a formula."""
+    match formula:
+        case Atom():
+            yield formula
+        case Not(inner):
+            yield from atoms(inner)
+        case All(parts) | Either(parts):
+            for part in parts:
+                yield from atoms(part)
+
+
+def tells_kinds(formula: Formula) -> bool:
+    """Whether any test may tell norms, biases or embeddings from weights. Fails closed: what is not known may."""
+    for atom in atoms(formula):
+        match atom.aspect:
+            case Aspect.TRAINABLE | Aspect.SIZE:
+                continue
+            case Aspect.NAME:
+                if atom.words is None or any(KIND.search(word) for word in atom.words):
+                    return True
+            case _:
+                return True
+    return False
+
+
+def is_whole(formula: Formula) -> bool:
+    """Whether every trainable parameter passes."""
+    return covers([formula])
+
+
+def covers(formulas: Iterable[Formula]) -> bool:
+    """Whether every trainable parameter passes one of the formulas, by truth table; False when there are too many."""
+    formulas = list(formulas)
+    names = sorted({atom.text for f in formulas for atom in atoms(f) if atom.aspect is not Aspect.TRAINABLE})
+    if len(names) > 8:
+        return False
+    for values in itertools.product((False, True), repeat=len(names)):
+        world = dict(zip(names, values, strict=True))
+        if not any(_true(f, world) for f in formulas):
+            return False
+    return True
+
+
+def complementary(left: Formula, right: Formula) -> bool:
+    """Whether each trainable parameter passes exactly one of the two."""
+    names = sorted({a.text for f in (left, right) for a in atoms(f) if a.aspect is not Aspect.TRAINABLE})
+    if len(names) > 8:
+        return False
+    return all(
+        _true(left, dict(zip(names, values, strict=True))) != _true(right, dict(zip(names, values, strict=True)))
+        for values in itertools.product((False, True), repeat=len(names))
+    )
+
+
+def _true(formula: Formula, world: dict[str, bool]) -> bool:
+    match formula:
+        case Atom(text, aspect):
+            return True if aspect is Aspect.TRAINABLE else world[text]
+        case Not(inner):
+            # "frozen" selects nothing that is trained
+            return not _true(inner, world)
+        case All(parts):
+            return all(_true(part, world) for part in parts)
+        case Either(parts):
+            return any(_true(part, world) for part in parts)

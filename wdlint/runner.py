@@ -1,0 +1,202 @@
+"""Many files through one function: in one process while there is little to do, in several when there is more.
+
+The results come in the order of the tasks either way. A worker that dies costs the task it was at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from wdlint.findings import FileResult, Finding, Position, Severity, Span
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
+    from wdlint.linter import LintSettings
+    from wdlint.reading.project import Project
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Seconds of work before others are called in: some ten times what it costs to start them. A spawned process
+# imports everything anew, a forked one has it.
+ALONE = {"fork": 0.25, "spawn": 3.0}
+BATCH = 8  # tasks handed to a worker at once
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """An exception where there should be none: a bug of ours. `error` is one line, `trace` the traceback."""
+
+    error: str
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A task whose process ended without a word; `exitcode` is negative for a signal."""
+
+    exitcode: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One file to check, and how."""
+
+    path: Path
+    filename: str
+    root: Path
+    settings: LintSettings
+
+
+def check(task: Task) -> FileResult:
+    """Lint one file."""
+    from wdlint import linter
+
+    return linter.check_path(task.path, task.filename, project(task.root), task.settings)
+
+
+@cache
+def project(root: Path) -> Project:
+    """The project at a root, one in each process."""
+    from wdlint.reading.project import Project
+
+    return Project(root)
+
+
+def died(task: Task, lost: Lost) -> FileResult:
+    """What to say of a file that ended the process which read it."""
+    how = f"signal {-lost.exitcode}" if lost.exitcode and lost.exitcode < 0 else f"status {lost.exitcode}"
+    return unreadable(task.filename, f"not checked: reading this file ended its process ({how})")
+
+
+def unreadable(filename: str, reason: str, row: int = 1, column: int = 1) -> FileResult:
+    """A result that is WD900 alone."""
+    span = Span(filename, Position(row, column), Position(row, column + 1))
+    finding = Finding("WD900", "unreadable-file", Severity.ERROR, reason, span)
+    return FileResult(filename, (finding,))
+
+
+def run(
+    work: Callable[[T], R], tasks: Sequence[T], jobs: int | None = None
+) -> Iterator[tuple[T, R | Crash | Lost]]:
+    """Each task with what `work` makes of it, in their order.
+
+    `jobs` is the number of processes; None lets the first fraction of a second decide whether more than one
+    is worth it. `work`, the tasks and the results must be picklable.
+    """
+    method = "fork" if hasattr(os, "fork") else "spawn"
+    most = _processors() if jobs is None else jobs
+    until = time.monotonic() + (ALONE[method] if jobs is None else 0)
+    for index, task in enumerate(tasks):
+        if most > 1 and len(tasks) - index > 1 and time.monotonic() >= until:
+            yield from zip(tasks[index:], _together(work, tasks[index:], most, method), strict=True)
+            return
+        yield task, guarded(work, task)
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    held: deque[int]  # indices handed out and not yet answered; the first is being worked on
+
+
+def _together(
+    work: Callable[[T], R], tasks: Sequence[T], most: int, method: str
+) -> Iterator[R | Crash | Lost]:
+    from multiprocessing.connection import Connection, wait
+
+    waiting = deque(range(len(tasks)))
+    done: dict[int, R | Crash | Lost] = {}
+    workers: dict[Connection, _Worker] = {}
+    following = 0
+    try:
+        while following < len(tasks):
+            while waiting and len(workers) < min(most, len(tasks)):
+                worker = _start(work, tasks, method)
+                workers[worker.connection] = worker
+                _hand(worker, waiting, most)
+            for ready in wait(list(workers)):
+                assert isinstance(ready, Connection)
+                worker = workers[ready]
+                try:
+                    result = ready.recv()
+                except (EOFError, OSError):
+                    del workers[ready]
+                    ready.close()
+                    worker.process.join()
+                    if worker.held:
+                        done[worker.held.popleft()] = Lost(worker.process.exitcode)
+                        waiting.extendleft(reversed(worker.held))
+                    continue
+                done[worker.held.popleft()] = result
+                if not worker.held:
+                    _hand(worker, waiting, most)
+            while following in done:
+                yield done.pop(following)
+                following += 1
+    finally:
+        for worker in workers.values():
+            worker.process.terminate()
+            worker.process.join()
+            worker.connection.close()
+
+
+def _start(work: Callable[[Any], Any], tasks: Sequence[Any], method: str) -> _Worker:
+    import multiprocessing
+
+    context: Any = multiprocessing.get_context(method)
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, work, tasks), daemon=True)
+    process.start()
+    theirs.close()  # so that its end is seen when the worker dies
+    return _Worker(process, ours, deque())
+
+
+def _hand(worker: _Worker, waiting: deque[int], most: int) -> None:
+    size = max(1, min(BATCH, len(waiting) // (2 * most)))
+    batch = [waiting.popleft() for _ in range(min(size, len(waiting)))]
+    if not batch:
+        return
+    worker.held.extend(batch)
+    with contextlib.suppress(OSError):  # it died while idle: the answer that never comes will tell
+        worker.connection.send(batch)
+
+
+def _serve(connection: Connection, work: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends us
+    while True:
+        try:
+            batch: list[int] = connection.recv()
+        except EOFError:
+            return
+        for index in batch:
+            connection.send(guarded(work, tasks[index]))
+
+
+def guarded(work: Callable[[T], R], task: T) -> R | Crash:
+    """The result of `work`, or how it went wrong."""
+    try:
+        return work(task)
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return Crash(message.splitlines()[0], traceback.format_exc())
+
+
+def _processors() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
