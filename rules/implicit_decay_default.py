@@ -1,10 +1,38 @@
-"""PAGE"""
+"""Nobody wrote a weight decay, and the optimizer's default is not 0.
+
+## What it does
+Finds optimizers whose class decays by default and whose call, groups and project never set `weight_decay`.
+Reported only where the groups are known and nothing in the project writes `group["weight_decay"]`.
+
+## Why it hurts
+The parameters are decayed by a number that the code does not show. It differs between classes that look alike
+(AdamW 0.01, Muon 0.1, the FusedAdam of apex and DeepSpeed 0), so replacing one class by another changes the
+regularization unnoticed.
+
+## Example
+    torch.optim.AdamW(model.parameters(), lr=3e-4)
+
+## Use instead
+    torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.01)
+
+## Fix safety
+Safe: the class's own default is written out; training stays as it is.
+
+## When to ignore
+The default is what you mean and everybody who reads the code knows it.
+
+## References
+The defaults are measured: `wdlint probe torch.optim:AdamW`. What an unseen default costs:
+ultralytics/yolov5#8592,
+"I missed the AdamW default".
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wdlint.findings import Finding, Severity
+from wdlint.findings import Applicability, Finding, Fix, Severity
+from wdlint.fixing.calls import set_keyword
 from wdlint.linter import Context
 from wdlint.reading.optimizers import OptimizerSite, written_later
 from wdlint.rule import CODE, Rule
@@ -24,11 +52,23 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
     """Say where nothing but a class's default decides the decay."""
     if not site.variants or any(site.decay_of(group).source != "default" for group in site.groups):
         return
+    decaying = [law for law in site.laws if law.default_decay]
     decay = site.decay_of(site.groups[0])
-    if not decay.positive or written_later(site) is not None:
+    if not decaying or not decay.positive or written_later(site) is not None:
         return
+    shown = " and ".join(dict.fromkeys(f"{law.name}'s default weight_decay={law.default_decay:g}" for law in decaying))
     yield RULE.finding(
         decay.span,
-        f"{site.name} decays by its default weight_decay={decay.text}; nothing here says so",
+        f"nothing here sets weight_decay, so {shown} applies",
         site=site.span,
+        label="decays by its default",
+        fix=_written_out(site),
     )
+
+
+def _written_out(site: OptimizerSite) -> Fix | None:
+    law = site.law
+    if law is None or law.default_decay is None:
+        return None
+    edits = set_keyword(site.module.source, site.call, law.decay_argument, f"{law.default_decay:g}")
+    return Fix(Applicability.SAFE, "write the default out; training stays as it is", edits)

@@ -1,13 +1,50 @@
-"""PAGE"""
+"""One weight decay for everything: norm gains, biases and embeddings are pulled to zero with the weights.
+
+## What it does
+Finds optimizers that are given all of a model in one parameter group (or in several groups with one and the
+same decay) and decay it. Warning for AdamW and the like; advice for SGD, for a decay whose shipped default is
+0, and for a whole submodule in a group of its own.
+
+## Why it hurts
+Decay is meant for matrices and kernels. A norm's gain is pulled towards 0 instead of the 1 where it starts, a
+bias has little capacity to regularize, and rarely seen embedding rows just fade. No torch optimizer exempts
+them by itself. Whether norms should be decayed is a policy and not a law: OLMo 2 and torchtitan decay them on
+purpose.
+
+## Example
+    torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
+
+## Use instead
+    torch.optim.AdamW([
+        {"params": [p for p in model.parameters() if p.ndim >= 2], "weight_decay": 0.05},
+        {"params": [p for p in model.parameters() if p.ndim < 2], "weight_decay": 0.0},
+    ], lr=1e-3)
+
+## Fix safety
+Unsafe: biases and norm gains stop decaying and the optimizer has two groups, so an optimizer state saved
+before does not load. Rank is the simplest predicate: embeddings and tensors such as `cls_token` stay decayed.
+
+## When to ignore
+The recipe decays everything on purpose (`policy = "everything"`), the model has nothing but weights, or lr
+times decay over the whole run is negligible, as in short fine-tuning.
+
+## References
+He et al., Bag of Tricks for Image Classification with Convolutional Neural Networks, 2018 (arXiv:1812.01187).
+Issues: karpathy/minGPT#23, verl-project/verl#5070, Lightning-AI/lit-llama#254.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wdlint.findings import Finding, Severity
+from wdlint.findings import Applicability, Finding, Fix, Severity
+from wdlint.fixing.groups import BY_RANK, divided
 from wdlint.linter import Context
-from wdlint.reading.division import undivided
+from wdlint.reading.declared import declared_by
+from wdlint.reading.division import Undivided, undivided
+from wdlint.reading.flattened import wrapping
 from wdlint.reading.optimizers import OptimizerSite
+from wdlint.reading.origins import origins
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(
@@ -18,6 +55,10 @@ RULE = Rule(
     since="0.1",
     markers=("optim", "Optim", "OPTIM", "weight_decay"),
     fixable=True,
+)
+EFFECT = (
+    "divide by rank: biases and norm gains stop decaying, embeddings stay decayed; the optimizer gets a second group,"
+    " so optimizer states saved before do not load"
 )
 
 
@@ -31,10 +72,31 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
         usual = Severity.ADVICE if plain or not reach.whole else RULE.severity
         severity = reach.decay.severity(usual)
         if severity is not None:
-            models = " and ".join(f"`{source}`" for source in reach.sources[:3])
             yield RULE.finding(
                 reach.decay.span,
-                f"weight_decay={reach.decay.text} reaches every parameter of {models}, norms and biases among them",
+                _message(reach, severity),
                 severity=severity,
                 site=site.span,
+                label="for weights, norms and biases alike",
+                related=origins(reach.decay.value, reach.decay.span),
+                help="give tensors with fewer than two dimensions a group of their own with a decay of 0",
+                fix=_fix(site, reach) if severity is RULE.severity else None,
             )
+
+
+def _message(reach: Undivided, severity: Severity) -> str:
+    models = " and ".join(f"`{source}`" for source in reach.sources[:3])
+    if len(reach.sources) > 3:
+        models += f" and {len(reach.sources) - 3} more"
+    what = f"every parameter of {models}, norms, biases and embeddings among them"
+    if reach.decay.positive:
+        return f"weight_decay={reach.decay.text} reaches {what}"
+    return f"weight_decay is 0 until someone sets it; then it reaches {what}"
+
+
+def _fix(site: OptimizerSite, reach: Undivided) -> Fix | None:
+    selections = [selection for group in site.groups for selection in group.selections or ()]
+    if any(declared_by(site.evaluator, one) or wrapping(site.evaluator, one) for one in selections):
+        return None  # rank alone does not do what the model declares, and flat shards have no rank
+    edits = divided(site, reach.decay, BY_RANK) if reach.whole else ()
+    return Fix(Applicability.UNSAFE, EFFECT, edits) if edits else None

@@ -32,7 +32,8 @@ from collections.abc import Iterator
 
 from wdlint.findings import Applicability, Finding, Fix, Severity
 from wdlint.rule import CODE, Rule
-from wdlint.suppressions import Form, Suppressions, removal, unused
+from wdlint.suppression_edits import removal
+from wdlint.suppressions import Form, Suppressions, unused
 
 RULE = Rule(
     code="WD901",

@@ -147,9 +147,7 @@ def test_errors_name_the_place(text: str, message: str, tree: Path) -> None:
 def test_errors_in_pyproject(tree: Path) -> None:
     file = tree / "pyproject.toml"
     file.write_text("[project]\nname = 'x'\n[tool.wdlint]\nselect = []\nexclud = []\n")
-    with pytest.raises(
-        ConfigError, match=r"pyproject.toml:5: unknown key 'exclud'; did you mean 'exclude'\?"
-    ):
+    with pytest.raises(ConfigError, match=r"pyproject.toml:5: unknown key 'exclud'; did you mean 'exclude'\?"):
         configuration({})(tree)
     file.write_text("[tool]\nwdlint = 3\n")
     with pytest.raises(ConfigError, match=r"tool.wdlint must be a table"):

@@ -111,9 +111,7 @@ def test_gitignore(tree: Path) -> None:
 
 
 def test_gitignore_agrees_with_git(tree: Path) -> None:
-    write(
-        tree, "a.py", "b/a.py", "b/c/a.py", "b/c/d.py", "e/f.py", "e/g/h.py", "e/g/keep.py", "x y.py", "#h.py"
-    )
+    write(tree, "a.py", "b/a.py", "b/c/a.py", "b/c/d.py", "e/f.py", "e/g/h.py", "e/g/keep.py", "x y.py", "#h.py")
     write(tree, ".gitignore", text="b/**/d.py\n/a.py\ne/*\n!e/g\ne/g/*\n!e/g/keep.py\nx\\ y.py\n\\#h.py\n")
     git = ["git", "-c", "init.defaultBranch=main"]
     subprocess.run([*git, "init", "-q"], check=True)

@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import cases
@@ -18,7 +19,7 @@ from cases import Case, Mark
 from wdlint import linter, rule
 from wdlint.findings import Applicability, Finding, Severity
 from wdlint.fixing.apply import fix_file
-from wdlint.linter import LintSettings, check_path
+from wdlint.linter import LintSettings, check_path, check_source
 from wdlint.reading.project import Project
 from wdlint.reading.text import UnreadableFile
 from wdlint.rule import LoadedRule
@@ -92,7 +93,9 @@ def repaired(case: Case, root: Path, levels: frozenset[Applicability]) -> dict[s
     settings = LintSettings(codes(case), report_unused=False)
     with laid_out(case, root):
         for name in python_files(case):
-            fix_file(root / name, name, Project(root), settings, levels)
+            relint = partial(check_source, project=Project(root), settings=settings)
+            with contextlib.suppress(UnreadableFile):
+                fix_file(root / name, name, relint, levels, write=True)
         return {name: (root / name).read_text(encoding="utf-8") for name in case.files}
 
 

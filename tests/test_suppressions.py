@@ -10,6 +10,7 @@ import pytest
 from wdlint import suppressions
 from wdlint.findings import Edit, Finding, Position, Severity, Span
 from wdlint.reading.text import Cell, Source
+from wdlint.suppression_edits import ignores
 
 ALL = frozenset({"WD101", "WD400", "WD900", "WD901", "WD902"})
 ADAM = "opt = torch.optim.Adam(net.parameters(), weight_decay=0.01)"
@@ -61,9 +62,7 @@ def said(applied: suppressions.Applied) -> list[tuple[str, str]]:
     ],
 )
 def test_a_comment_at_the_end_of_the_line_silences(comment: str, reason: str) -> None:
-    applied = judge(
-        f"{ADAM}  {comment}\n", finding(1), finding(1, "WD400") if "undivided" in comment else finding(1)
-    )
+    applied = judge(f"{ADAM}  {comment}\n", finding(1), finding(1, "WD400") if "undivided" in comment else finding(1))
     assert applied.kept == ()
     assert [why for _, why in applied.suppressed] == [reason, reason]
     assert applied.own == ()
@@ -231,9 +230,7 @@ def test_comments_about_comments() -> None:
     assert [silenced.code for silenced, _ in applied.suppressed] == ["WD901"]
 
 
-@pytest.mark.parametrize(
-    "text", ["def f(:\n  # wdlint: ignore[coupled-l2]\n", "x = (  # wdlint: ignore[WD101]\n"]
-)
+@pytest.mark.parametrize("text", ["def f(:\n  # wdlint: ignore[coupled-l2]\n", "x = (  # wdlint: ignore[WD101]\n"])
 def test_what_cannot_be_read_is_left_alone(text: str) -> None:
     applied = judge(text, finding(1))
     assert (applied.kept, applied.own) == ((finding(1),), ())
@@ -263,14 +260,13 @@ def test_what_cannot_be_read_is_left_alone(text: str) -> None:
         (
             'if a:\n    f(); x = Adam("""\n  """ + \\\n c); z = """\n"""\n',
             [2],
-            "if a:\n    # wdlint: ignore[coupled-l2] -- why\n"
-            '    f(); x = Adam("""\n  """ + \\\n c); z = """\n"""\n',
+            'if a:\n    # wdlint: ignore[coupled-l2] -- why\n    f(); x = Adam("""\n  """ + \\\n c); z = """\n"""\n',
         ),
     ],
 )
 def test_ignores_are_written_where_they_silence(text: str, rows: list[int], after: str) -> None:
     findings = [finding(row) for row in rows]
-    edits = suppressions.ignores(suppressions.parse(source_of(text)), findings, "why")
+    edits = ignores(suppressions.parse(source_of(text)), findings, "why")
     assert edited(text, *edits) == after
     assert ast.dump(ast.parse(after)) == ast.dump(ast.parse(text))
     moved = after.count("\n") - text.count("\n")
@@ -279,5 +275,5 @@ def test_ignores_are_written_where_they_silence(text: str, rows: list[int], afte
 
 def test_several_findings_of_a_line_share_a_comment() -> None:
     parsed = suppressions.parse(source_of(f"{ADAM}\n"))
-    edits = suppressions.ignores(parsed, [finding(1, "WD400"), finding(1), finding(1)], "")
-    assert edited(f"{ADAM}\n", *edits) == f"{ADAM}  # wdlint: ignore[coupled-l2, undivided-parameters]\n"
+    edits = ignores(parsed, [finding(1, "WD400"), finding(1), finding(1)], " a\nreason ")
+    assert edited(f"{ADAM}\n", *edits) == f"{ADAM}  # wdlint: ignore[coupled-l2, undivided-parameters] -- a reason\n"

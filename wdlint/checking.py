@@ -108,14 +108,16 @@ class Outcome:
         note(f"Error: {message}")
         self.failed = True
 
-    def take(self, filename: str, done: Fixed) -> None:
-        """What became of a file that was fixed."""
+    def take(self, filename: str, done: Fixed, *, quiet: bool) -> None:
+        """What became of a file that was to be fixed."""
         self.results[filename] = done.result
         if done.error:
             self.fail(f"{filename}: {done.error}")
         elif done.changed:
             self.fixed[filename] = done.fixed
             self.diffs.append(done.diff)
+        for finding, reason in () if quiet else done.refused:
+            note(f"{filename}:{finding.span.start.row}: {finding.name} not fixed: {reason}")
 
     def crash(self, filename: str, crash: runner.Crash) -> None:
         """Say that wdlint itself went wrong."""
@@ -135,7 +137,11 @@ def check(options: Options) -> int:
         raise ConfigError("--isolated reads no configuration file, and --config names one")
     settings_of = configuration(overrides, file=file, isolated=options.isolated)
     run = Run(options, settings_of(Path.cwd()), settings_of)
+    if options.add_ignore is not None and run.fixing:
+        raise ConfigError("--add-ignore writes comments instead of fixes: leave out --fix, --fix-only, --diff")
     from_stdin = "-" in options.paths or options.stdin_filename is not None
+    if from_stdin and options.add_ignore is not None:
+        raise ConfigError("--add-ignore writes files, and standard input is none")
     if from_stdin and (others := [path for path in options.paths if path != "-"]):
         raise ConfigError(f"standard input is checked alone, not with {others[0]}")
     status = check_stdin(run) if from_stdin else check_files(run)
@@ -214,18 +220,17 @@ def _fix_files(run: Run, tasks: list[runner.Task], outcome: Outcome) -> None:
         if isinstance(done, runner.Crash):
             outcome.crash(task.filename, done)
         else:
-            outcome.take(task.filename, done)
+            outcome.take(task.filename, done, quiet=run.options.quiet)
 
 
 def _fixable(result: FileResult, applicable: frozenset[Applicability]) -> bool:
-    return any(
-        finding.fix is not None and finding.fix.applicability in applicable for finding in result.findings
-    )
+    return any(finding.fix is not None and finding.fix.applicability in applicable for finding in result.findings)
 
 
 def _add_ignores(run: Run, tasks: list[runner.Task], outcome: Outcome) -> int:
     """Write a comment beside every finding."""
     from wdlint.fixing import edits
+    from wdlint.suppression_edits import ignores
 
     files = comments = 0
     for task in tasks:
@@ -235,10 +240,11 @@ def _add_ignores(run: Run, tasks: list[runner.Task], outcome: Outcome) -> int:
         try:
             source = read_source(task.path, task.filename)
             parsed = suppressions.parse(source)
-            wanted = suppressions.ignores(parsed, result.findings, run.options.add_ignore or "")
+            findings = [finding for finding in result.findings if finding.code != "WD900"]
+            wanted = ignores(parsed, findings, run.options.add_ignore or "")
             if wanted:
                 edits.write(task.path, source, edits.apply(source.original, wanted, source))
-        except (UnreadableFile, SyntaxError, edits.NotWritten) as error:
+        except (UnreadableFile, edits.NotWritten) as error:
             outcome.fail(f"{task.filename}: no comment written: {error}")
             continue
         files += bool(wanted)
@@ -257,27 +263,30 @@ def check_stdin(run: Run) -> int:
     filename = run.options.stdin_filename or "-"
     path = Path(os.path.abspath(run.options.stdin_filename or "stdin.py"))
     settings = run.settings_of(path.parent)
+    if run.options.show_files or run.options.show_settings:
+        emit([str(path)] if run.options.show_files else [])
+        emit(show(settings, path) if run.options.show_settings else [])
+        return 0
     rewrites = run.fixing and not run.options.diff
     if settings.force_exclude and is_excluded(path, settings):
         if rewrites:
             emit_bytes(data)
         return 0
-    lint = partial(
-        check_source,
-        project=runner.project(project_root(path.parent, path.parent)),
-        settings=run.lint_settings(path),
-    )
+    lint_settings = run.lint_settings(path)
+    root = project_root(path.parent, path.parent)
+    lint = partial(check_source, project=runner.project(root), settings=lint_settings)
     source: Source | None = None
     try:
         source = read_source(path, filename, data)
     except UnreadableFile as error:
-        outcome.results[filename] = runner.unreadable(filename, error.reason, error.row, error.column)
+        result = runner.unreadable(filename, error.reason, error.row, error.column)
+        outcome.results[filename] = result if "WD900" in lint_settings.codes else FileResult(filename)
     else:
-        result = runner.guarded(lint, source)
-        if isinstance(result, runner.Crash):
-            outcome.crash(filename, result)
+        checked = runner.guarded(lint, source)
+        if isinstance(checked, runner.Crash):
+            outcome.crash(filename, checked)
         else:
-            outcome.results[filename] = result
+            outcome.results[filename] = checked
             if run.fixing:
                 data = _fix_text(run, source, lint, outcome)
     if rewrites:
@@ -286,15 +295,21 @@ def check_stdin(run: Run) -> int:
 
 
 def _fix_text(run: Run, source: Source, lint: Callable[[Source], FileResult], outcome: Outcome) -> bytes:
+    """The bytes of standard input after the fixes."""
     from wdlint.fixing.apply import fix_text
+    from wdlint.fixing.edits import NotWritten, encode
 
     done = runner.guarded(partial(fix_text, relint=lint, applicability=run.applicable), source)
     if isinstance(done, runner.Crash):
         outcome.crash(source.filename, done)
         return source.raw
-    text, fixed = done
-    outcome.take(source.filename, fixed)
-    return text
+    try:
+        data = encode(source, done.texts)
+    except NotWritten as error:
+        outcome.fail(f"{source.filename}: {error}")
+        return source.raw
+    outcome.take(source.filename, done, quiet=run.options.quiet)
+    return data
 
 
 def _finish(run: Run, outcome: Outcome, stdin: Source | None = None, *, to_stderr: bool = False) -> int:
@@ -303,7 +318,7 @@ def _finish(run: Run, outcome: Outcome, stdin: Source | None = None, *, to_stder
     fixed = sum(map(len, outcome.fixed.values()))
     summary = f"{_number(fixed, 'finding')} in {_number(len(outcome.fixed), 'file')}."
     if options.diff:
-        emit(line for diff in outcome.diffs for line in diff.splitlines())
+        emit(line for diff in outcome.diffs for line in diff.removesuffix("\n").split("\n"))
         if not options.quiet:
             note(f"Would fix {summary}")
         status = 1 if outcome.diffs else 0

@@ -33,23 +33,15 @@ class _Check(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         options = args[: args.index("--")] if "--" in args else args
         bare = [index for index, arg in enumerate(options) if arg == "--add-ignore"]
-        return super().parse_args(
-            ctx, ["--add-ignore=" if index in bare else arg for index, arg in enumerate(args)]
-        )
+        return super().parse_args(ctx, ["--add-ignore=" if index in bare else arg for index, arg in enumerate(args)])
 
 
 def _split(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> tuple[str, ...] | None:
     """Comma lists, each option repeatable; None when it was not given."""
-    return (
-        tuple(part.strip() for value in values for part in value.split(",") if part.strip())
-        if values
-        else None
-    )
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip()) if values else None
 
 
-def _per_file(
-    ctx: click.Context, param: click.Parameter, values: Sequence[str]
-) -> dict[str, list[str]] | None:
+def _per_file(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, list[str]] | None:
     table: dict[str, list[str]] = {}
     for pair in _split(ctx, param, values) or ():
         pattern, colon, selector = pair.rpartition(":")
@@ -69,9 +61,7 @@ def cli() -> None:
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
 @click.option("--fix", is_flag=True, help="Write safe fixes.")
 @click.option("--unsafe-fixes/--no-unsafe-fixes", default=None, help="Also fixes that change training.")
-@click.option(
-    "--diff", is_flag=True, help="Show the fixes as a diff and write nothing; exit 1 if there are any."
-)
+@click.option("--diff", is_flag=True, help="Show the fixes as a diff and write nothing; exit 1 if there are any.")
 @click.option("--fix-only", is_flag=True, help="Fix, and do not report what is left. Implies --fix.")
 @click.option("--show-fixes/--no-show-fixes", default=None, help="List what was fixed.")
 @click.option(
@@ -81,9 +71,7 @@ def cli() -> None:
     metavar="RULES",
     help="Rules to run: codes, prefixes, names, ALL.",
 )
-@click.option(
-    "--extend-select", multiple=True, callback=_split, metavar="RULES", help="Rules to run besides."
-)
+@click.option("--extend-select", multiple=True, callback=_split, metavar="RULES", help="Rules to run besides.")
 @click.option("--ignore", multiple=True, callback=_split, metavar="RULES", help="Rules not to run.")
 @click.option(
     "--per-file-ignores",
@@ -92,12 +80,8 @@ def cli() -> None:
     metavar="PATTERN:RULE",
     help="Rules not to run on some files.",
 )
-@click.option(
-    "--exclude", multiple=True, callback=_split, metavar="PATTERNS", help="Files and folders to leave out."
-)
-@click.option(
-    "--extend-exclude", multiple=True, callback=_split, metavar="PATTERNS", help="To leave out besides."
-)
+@click.option("--exclude", multiple=True, callback=_split, metavar="PATTERNS", help="Files and folders to leave out.")
+@click.option("--extend-exclude", multiple=True, callback=_split, metavar="PATTERNS", help="To leave out besides.")
 @click.option(
     "--force-exclude/--no-force-exclude",
     default=None,
@@ -108,13 +92,9 @@ def cli() -> None:
     default=None,
     help="Leave out what git ignores (the default).",
 )
-@click.option(
-    "--output-format", type=click.Choice(FORMATS), default=None, help="How to report. [default: full]"
-)
+@click.option("--output-format", type=click.Choice(FORMATS), default=None, help="How to report. [default: full]")
 @click.option("-o", "--output-file", metavar="FILE", help="Report to a file.")
-@click.option(
-    "--config", multiple=True, metavar="FILE|KEY=VALUE", help="A configuration file, or a setting in TOML."
-)
+@click.option("--config", multiple=True, metavar="FILE|KEY=VALUE", help="A configuration file, or a setting in TOML.")
 @click.option("--isolated", is_flag=True, help="Read no configuration file.")
 @click.option("--stdin-filename", metavar="NAME", help="What to call standard input.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found.")
@@ -129,14 +109,10 @@ def cli() -> None:
 @click.option("--show-unresolved", is_flag=True, help="List what could not be followed.")
 @click.option("--show-files", is_flag=True, help="List the files that would be checked.")
 @click.option("--show-settings", is_flag=True, help="Show the settings of the first file.")
-@click.option(
-    "--add-ignore", metavar="[=REASON]", help="Write a `# wdlint: ignore[...]` beside each finding."
-)
+@click.option("--add-ignore", metavar="[=REASON]", help="Write a `# wdlint: ignore[...]` beside each finding.")
 @click.option("-q", "--quiet", is_flag=True, help="Findings only.")
 @click.option("-v", "--verbose", is_flag=True, help="Also which configuration counts, and how long it took.")
-@click.option(
-    "--color", type=click.Choice(("auto", "always", "never")), default="auto", help="[default: auto]"
-)
+@click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", help="[default: auto]")
 @click.option(
     "-j",
     "--jobs",

@@ -199,10 +199,7 @@ def _codes_by_selector() -> dict[str, frozenset[str]]:
     prefixes = {code[:length] for code in codes for length in range(2, len(code) + 1)}
     return (
         {"ALL": frozenset(codes)}
-        | {
-            prefix: frozenset(code for code in codes if code.startswith(prefix))
-            for prefix in sorted(prefixes)
-        }
+        | {prefix: frozenset(code for code in codes if code.startswith(prefix)) for prefix in sorted(prefixes)}
         | {name: frozenset((code,)) for code, name in codes.items()}
     )
 
@@ -320,9 +317,7 @@ def _where(file: str, text: str, key: str) -> str:
     return f"{file}:{text.count(chr(10), 0, found.start()) + 1}" if found else file
 
 
-def _settings(
-    source: Path | None, section: dict[str, Any] | None, over: Mapping[str, Any], here: Path
-) -> Settings:
+def _settings(source: Path | None, section: dict[str, Any] | None, over: Mapping[str, Any], here: Path) -> Settings:
     table = section or {}
     root = source.parent if source else here
 

@@ -39,9 +39,7 @@ class Trouble:
 Ignores = tuple[tuple[Path, "GitIgnoreSpec"], ...]
 
 
-def discover(
-    paths: Iterable[str], settings_of: Callable[[Path], Settings]
-) -> tuple[list[File], list[Trouble]]:
+def discover(paths: Iterable[str], settings_of: Callable[[Path], Settings]) -> tuple[list[File], list[Trouble]]:
     """The files under the paths, sorted, each once, and what stood in the way.
 
     A file that the user names is checked whatever it is called, unless it is excluded under `force-exclude`.
@@ -73,9 +71,7 @@ def discover(
             file = File(path, display(path), project_root(path.parent, path.parent))
             found.setdefault(os.path.realpath(path), file)
         else:
-            troubles.append(
-                Trouble(named, f"not a regular file but {_kind(mode)}; use `-` for standard input")
-            )
+            troubles.append(Trouble(named, f"not a regular file but {_kind(mode)}; use `-` for standard input"))
     for (
         real_path,
         file,
@@ -86,9 +82,7 @@ def discover(
 
 def is_excluded(path: Path, settings: Settings) -> bool:
     """Whether the absolute path, or a folder above it (up to the configuration's), is excluded."""
-    above = [
-        folder for folder in path.parents if folder != settings.root and folder.is_relative_to(settings.root)
-    ]
+    above = [folder for folder in path.parents if folder != settings.root and folder.is_relative_to(settings.root)]
     return any(settings.excludes(one) for one in (path, *above))
 
 

@@ -60,15 +60,11 @@ def check_path(path: Path, filename: str, project: Project, settings: LintSettin
 def check_source(source: Source, project: Project, settings: LintSettings) -> FileResult:
     """Check text that is read already."""
     from wdlint import suppressions
-    from wdlint.reading.project import parsed
-    from wdlint.reading.text import parse
 
     try:
-        tree = parse(source)
+        module = project.checked(source)
     except UnreadableFile as error:
         return _unreadable(source.filename, error, settings)
-    module = parsed(project, source, tree)
-    project.add(module)
     evaluator = _evaluator(project)
     found: list[Finding] = []
     unresolved: list[Unresolved] = []
@@ -121,25 +117,34 @@ def _markers(codes: frozenset[str]) -> tuple[bytes, ...]:
     return tuple(sorted(m for m in found if not any(other != m and other in m for other in found)))
 
 
-_EVALUATORS: dict[int, Evaluator] = {}
+_EVALUATORS: dict[int, tuple[int, Evaluator]] = {}
 
 
 def _evaluator(project: Project) -> Evaluator:
+    """What evaluates for a project; a new one once the text of a file that is known has changed."""
     from wdlint.reading.evaluate import Evaluator
 
-    key = id(project)
-    if key not in _EVALUATORS or _EVALUATORS[key].project is not project:
-        _EVALUATORS[key] = Evaluator(project)
-    return _EVALUATORS[key]
+    version, evaluator = _EVALUATORS.get(id(project), (-1, None))
+    if evaluator is None or evaluator.project is not project or version != project.version:
+        evaluator = Evaluator(project)
+        _EVALUATORS[id(project)] = project.version, evaluator
+    return evaluator
 
 
 def _producers() -> dict[type, Callable[[Evaluator, Module], Iterator[Any]]]:
     """Where each type of fact comes from."""
-    from wdlint.reading import optimizers
+    from wdlint.reading import checkpoints, iterators, losses, optimizers, predicates, trainers, updates
 
     return {
         optimizers.OptimizerSite: optimizers.sites,
+        trainers.TrainerArguments: trainers.arguments,
+        losses.Penalty: losses.penalties,
+        updates.ManualDecay: updates.shrunk,
         optimizers.DecayWriter: lambda evaluator, module: iter(optimizers.writers(module)),
+        checkpoints.StateLoad: checkpoints.loads,
+        iterators.ExhaustedIterator: iterators.exhausted,
+        predicates.MembershipTest: predicates.memberships,
+        predicates.LetterTest: predicates.letter_tests,
     }
 
 

@@ -16,10 +16,7 @@ class UnknownRule(Exception):
 
 def pages() -> Mapping[str, RulePage]:
     """What reports say of each rule, by code."""
-    return {
-        one.rule.code: RulePage(one.rule.name, summary(one), one.page, one.rule.severity)
-        for one in rule.load()
-    }
+    return {one.rule.code: RulePage(one.rule.name, summary(one), one.page, one.rule.severity) for one in rule.load()}
 
 
 def summary(one: LoadedRule) -> str:
@@ -58,8 +55,7 @@ def table() -> list[str]:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return [
-        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]])
-        for row in rows
+        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
     ]
 
 

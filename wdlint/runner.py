@@ -88,9 +88,7 @@ def unreadable(filename: str, reason: str, row: int = 1, column: int = 1) -> Fil
     return FileResult(filename, (finding,))
 
 
-def run(
-    work: Callable[[T], R], tasks: Sequence[T], jobs: int | None = None
-) -> Iterator[tuple[T, R | Crash | Lost]]:
+def run(work: Callable[[T], R], tasks: Sequence[T], jobs: int | None = None) -> Iterator[tuple[T, R | Crash | Lost]]:
     """Each task with what `work` makes of it, in their order.
 
     `jobs` is the number of processes; None lets the first fraction of a second decide whether more than one
@@ -113,9 +111,7 @@ class _Worker:
     held: deque[int]  # indices handed out and not yet answered; the first is being worked on
 
 
-def _together(
-    work: Callable[[T], R], tasks: Sequence[T], most: int, method: str
-) -> Iterator[R | Crash | Lost]:
+def _together(work: Callable[[T], R], tasks: Sequence[T], most: int, method: str) -> Iterator[R | Crash | Lost]:
     from multiprocessing.connection import Connection, wait
 
     waiting = deque(range(len(tasks)))

@@ -10,24 +10,22 @@ import enum
 import io
 import re
 import tokenize
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from wdlint import rule
-from wdlint.findings import Edit, Finding, Position, Span
+from wdlint.findings import Finding, Position, Span
 from wdlint.reading.text import Source, UnreadableFile
 from wdlint.reading.text import parse as syntax
 
 # Where one comment ends and the next begins on the same line: `# type: ignore  # wdlint: ignore[...]`.
 _PART = re.compile(r"(?:(?<=\s)|^)#(?=\s*[A-Za-z])")
 _OURS = re.compile(r"#\s*wdlint(?:\s*:|\s+(?=(?:file-)?ignore\b))")
-_STRICT = re.compile(
-    r"#\s*wdlint:\s*(?P<form>ignore|file-ignore)\[(?P<names>[^\[\]]*)\]\s*(?:--\s*(?P<reason>.*))?$"
-)
+_STRICT = re.compile(r"#\s*wdlint:\s*(?P<form>ignore|file-ignore)\[(?P<names>[^\[\]]*)\]\s*(?:--\s*(?P<reason>.*))?$")
 # Codes, or nothing at all: a colon with something else behind it is neither.
-_NOQA = re.compile(r"#\s*(?i:noqa)(?:\s*:\s*(?P<codes>[A-Z]+[0-9]+(?:[,\s]+[A-Z]+[0-9]+)*\b)|(?![\w:]|\s+:))")
-_JOINTS = " \t-:"  # what stands between a noqa and the words after it
-_WORD = re.compile(r"[^\s,]+")
+NOQA = re.compile(r"#\s*(?i:noqa)(?:\s*:\s*(?P<codes>[A-Z]+[0-9]+(?:[,\s]+[A-Z]+[0-9]+)*\b)|(?![\w:]|\s+:))")
+JOINTS = " \t-:"  # what stands between a noqa and the words after it
+WORD = re.compile(r"[^\s,]+")
 
 
 class Form(enum.StrEnum):
@@ -138,7 +136,7 @@ def parse(source: Source) -> Suppressions:
                     mistakes.append(mistake)
     if not comments and not mistakes:
         return Suppressions(source)
-    return Suppressions(source, tuple(comments), tuple(mistakes), _statements(source))
+    return Suppressions(source, tuple(comments), tuple(mistakes), statements_of(source))
 
 
 def apply(findings: Iterable[Finding], suppressions: Suppressions, ran: frozenset[str]) -> Applied:
@@ -158,8 +156,7 @@ def apply(findings: Iterable[Finding], suppressions: Suppressions, ran: frozense
         suppressions,
         ran=ran,
         comments=tuple(
-            replace(comment, used=frozenset(used.get(index, ())))
-            for index, comment in enumerate(suppressions.comments)
+            replace(comment, used=frozenset(used.get(index, ()))) for index, comment in enumerate(suppressions.comments)
         ),
     )
     own: list[Finding] = []
@@ -174,46 +171,13 @@ def apply(findings: Iterable[Finding], suppressions: Suppressions, ran: frozense
 
 def unused(suppressions: Suppressions) -> Iterator[tuple[Comment, tuple[Name, ...]]]:
     """Comments with the names in them that silenced nothing, though every rule they stand for ran."""
-    judged = suppressions.ran - _own_codes()
+    judged = suppressions.ran - own_codes()
     for comment in suppressions.comments:
         idle = tuple(
-            name
-            for name in comment.names
-            if name.codes and name.codes <= judged and not name.codes & comment.used
+            name for name in comment.names if name.codes and name.codes <= judged and not name.codes & comment.used
         )
         if idle:
             yield comment, idle
-
-
-def removal(suppressions: Suppressions, comment: Comment, idle: Sequence[Name]) -> Edit:
-    """The edit that deletes these names, and the comment with them when no other name is left in it."""
-    line = suppressions.line(comment.row)
-    if comment.form is Form.NOQA:
-        return _noqa_removal(suppressions, comment, idle, line)
-    left = [name.written for name in comment.names if name not in idle]
-    if left:
-        start = line.index("[", comment.column - 1) + 1
-        end = line.index("]", start)
-        return Edit(suppressions.span(comment.row, start + 1, end + 1), ", ".join(left))
-    return _whole_removal(suppressions, comment.row, comment.column, comment.end, line)
-
-
-def ignores(suppressions: Suppressions, findings: Iterable[Finding], reason: str) -> tuple[Edit, ...]:
-    """The edits that write a `# wdlint: ignore[name]` for each finding; none for findings about comments.
-
-    Raises SyntaxError or tokenize.TokenError for a text that cannot be tokenized."""
-    source = suppressions.source
-    free = _free_rows(source.text)
-    statements = suppressions.statements or _statements(source)
-    names: dict[tuple[int, bool], set[str]] = {}
-    for finding in findings:
-        if finding.code not in _own_codes():
-            place = _place(_row(source, finding.span, finding.span.start.row), free, statements)
-            names.setdefault(place, set()).add(finding.name)
-    return tuple(
-        _ignore(suppressions, row, above, sorted(wanted), reason)
-        for (row, above), wanted in sorted(names.items())
-    )
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
@@ -225,7 +189,8 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     return f"; did you mean {by_folded[close[0]]!r}?" if close else ""
 
 
-def _own_codes() -> frozenset[str]:
+def own_codes() -> frozenset[str]:
+    """The codes of the rules that judge comments."""
     return frozenset(loaded.rule.code for loaded in rule.load() if loaded.fact is Suppressions)
 
 
@@ -242,7 +207,7 @@ def _is_code(token: tokenize.TokenInfo) -> bool:
 
 def _parts(comment: str) -> Iterator[tuple[int, str]]:
     starts = [match.start() for match in _PART.finditer(comment)]
-    for start, end in zip(starts, [*starts[1:], len(comment)], strict=True):
+    for start, end in zip(starts, [*starts[1:], len(comment)], strict=False):
         yield start, comment[start:end].rstrip()
 
 
@@ -257,18 +222,16 @@ def _read(text: str, row: int, column: int, target: int, own_line: bool) -> Comm
             return Mistake(row, column, end, "the brackets are empty: name the rule to ignore")
         form = Form(found["form"])
         return Comment(form, row, column, end, target, names, found["reason"] or "", own_line)
-    found = _NOQA.match(text)
+    found = NOQA.match(text)
     if found is None:
         return None
     codes = found["codes"]
     if codes is None:
         return Comment(Form.NOQA, row, column, end, row, (), "", own_line)
-    names = tuple(
-        name for name in _names(codes, column + found.start("codes"), None) if name.written.startswith("WD")
-    )
+    names = tuple(name for name in _names(codes, column + found.start("codes"), None) if name.written.startswith("WD"))
     if not names:
         return None
-    reason = text[found.end() :].lstrip(_JOINTS)
+    reason = text[found.end() :].lstrip(JOINTS)
     return Comment(Form.NOQA, row, column, column + found.end(), row, names, reason, own_line)
 
 
@@ -279,7 +242,7 @@ def _ids() -> dict[str, str]:
 
 def _names(text: str, column: int, ids: dict[str, str] | None) -> Iterator[Name]:
     """The names of a list; with `ids` exactly those, without (noqa) a code also stands for all it begins."""
-    for word in _WORD.finditer(text):
+    for word in WORD.finditer(text):
         written = word.group()
         if ids is None:
             codes = {code for code in _ids().values() if code.startswith(written)}
@@ -310,7 +273,7 @@ def _unknown(comment: Comment) -> Iterator[Mistake]:
             yield Mistake(comment.row, name.column, name.column + len(name.written), message)
 
 
-def _statements(source: Source) -> tuple[tuple[int, int], ...]:
+def statements_of(source: Source) -> tuple[tuple[int, int], ...]:
     """First and last row of every statement; of a compound statement its header alone."""
     try:
         tree = syntax(source)
@@ -335,7 +298,7 @@ def _extent(node: ast.stmt) -> tuple[int, int]:
     return first, max([node.lineno, *header])
 
 
-def _row(source: Source, span: Span, row: int) -> int:
+def row_of(source: Source, span: Span, row: int) -> int:
     """A row of a span as a row of `source.text`."""
     for cell in source.cells:
         if cell.index == span.cell:
@@ -343,17 +306,17 @@ def _row(source: Source, span: Span, row: int) -> int:
     return row
 
 
-def _holding(row: int, statements: Iterable[tuple[int, int]]) -> tuple[int, int]:
+def statement_around(row: int, statements: Iterable[tuple[int, int]]) -> tuple[int, int]:
     """The innermost statement on a row: the one with the fewest rows."""
     around = [extent for extent in statements if extent[0] <= row <= extent[1]]
     return min(around, key=lambda extent: extent[1] - extent[0], default=(row, row))
 
 
 def _reaching(finding: Finding, suppressions: Suppressions) -> list[int]:
-    start = _row(suppressions.source, finding.span, finding.span.start.row)
+    start = row_of(suppressions.source, finding.span, finding.span.start.row)
     ends_before = finding.span.end.column == 1 and finding.span.end.row > finding.span.start.row
-    end = _row(suppressions.source, finding.span, finding.span.end.row) - ends_before
-    rows = {start, end, *_holding(start, suppressions.statements)}
+    end = row_of(suppressions.source, finding.span, finding.span.end.row) - ends_before
+    rows = {start, end, *statement_around(start, suppressions.statements)}
     return [
         index
         for index, comment in enumerate(suppressions.comments)
@@ -372,83 +335,3 @@ def _about(judged: Suppressions) -> Iterator[Finding]:
     for loaded in rule.load():
         if loaded.fact is Suppressions and loaded.rule.code in judged.ran:
             yield from loaded.check(judged, None)
-
-
-def _noqa_removal(suppressions: Suppressions, comment: Comment, idle: Sequence[Name], line: str) -> Edit:
-    text = line[comment.column - 1 :]
-    found = _NOQA.match(text)
-    assert found is not None
-    gone = {name.column for name in idle}
-    first = comment.column + found.start("codes")
-    words = [
-        (first + word.start(), first + word.end(), word.group()) for word in _WORD.finditer(found["codes"])
-    ]
-    left = [column for column, _, _ in words if column not in gone]
-    if left:
-        kept = [word for column, _, word in words if column not in gone]
-        separator = text[words[0][1] - comment.column : words[1][0] - comment.column]
-        return Edit(suppressions.span(comment.row, first, words[-1][1]), separator.join(kept))
-    rest = text[found.end() :]
-    words_after = rest.lstrip(_JOINTS)
-    if words_after and not words_after.startswith("#"):
-        end = comment.column + found.end() + len(rest) - len(words_after)
-        return Edit(suppressions.span(comment.row, comment.column, end), "# ")
-    return _whole_removal(suppressions, comment.row, comment.column, comment.end, line)
-
-
-def _whole_removal(suppressions: Suppressions, row: int, column: int, end: int, line: str) -> Edit:
-    before, after = line[: column - 1], line[end - 1 :]
-    if after.strip():  # another comment follows: it takes this one's place
-        return Edit(suppressions.span(row, column, end + len(after) - len(after.lstrip())), "")
-    if before.strip():
-        return Edit(suppressions.span(row, len(before.rstrip()) + 1, len(line) + 1), "")
-    cell, _ = suppressions.source.place(row)
-    last = row == suppressions.source.text.count("\n") + 1 or suppressions.source.place(row + 1)[0] != cell
-    if not last:
-        return Edit(suppressions.span(row, 1, 1, row + 1), "")
-    if row > 1 and suppressions.source.place(row - 1)[0] == cell:
-        above = len(suppressions.line(row - 1)) + 1
-        return Edit(suppressions.span(row - 1, above, len(line) + 1, row), "")
-    return Edit(suppressions.span(row, 1, len(line) + 1), "")
-
-
-def _free_rows(text: str) -> frozenset[int]:
-    """Rows at whose end a comment may be written: not within a string, not before a line continuation."""
-    within: set[int] = set()
-    opened: list[int] = []
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        kind = tokenize.tok_name[token.type]
-        if kind in ("FSTRING_START", "TSTRING_START"):
-            opened.append(token.start[0])
-        elif kind in ("FSTRING_END", "TSTRING_END"):
-            within.update(range(opened.pop(), token.end[0]))
-        elif kind == "STRING":
-            within.update(range(token.start[0], token.end[0]))
-    lines = enumerate(text.split("\n"), 1)
-    return frozenset(row for row, line in lines if row not in within and not line.endswith("\\"))
-
-
-def _place(row: int, free: frozenset[int], statements: Iterable[tuple[int, int]]) -> tuple[int, bool]:
-    """The row for a comment about a finding on `row`, and whether it goes on a line of its own above."""
-    first, last = _holding(row, statements)
-    if row in free:
-        return row, False
-    if last in free:
-        return last, False
-    return first, True
-
-
-def _ignore(suppressions: Suppressions, row: int, above: bool, names: Sequence[str], reason: str) -> Edit:
-    """Write the names into the comment that is there, or into a new one."""
-    for comment in suppressions.comments:
-        if comment.form is Form.IGNORE and comment.target == row and comment.own_line is above:
-            bracket = suppressions.line(comment.row).index("]", comment.column) + 1
-            added = "".join(f", {name}" for name in names)
-            return Edit(suppressions.span(comment.row, bracket, bracket), added)
-    text = f"# wdlint: ignore[{', '.join(names)}]" + (f" -- {reason}" if reason else "")
-    line = suppressions.line(row)
-    if above:
-        indent = line[: len(line) - len(line.lstrip())]
-        return Edit(suppressions.span(row, 1, 1), f"{indent}{text}\n")
-    end = len(line.rstrip()) + 1
-    return Edit(suppressions.span(row, end, end), f"  {text}")

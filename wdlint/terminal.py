@@ -58,7 +58,7 @@ def note(message: str) -> None:
 
 def coloured(wish: str, stream: TextIO | None) -> bool:
     """Whether to colour: `wish` is auto, always or never; NO_COLOR and FORCE_COLOR decide for auto."""
-    if wish != "auto":
+    if wish != "auto" or stream is None:
         return wish == "always"
     if os.environ.get("NO_COLOR"):
         return False

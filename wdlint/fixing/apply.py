@@ -6,6 +6,7 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from wdlint.findings import Applicability, Edit, FileResult, Finding
@@ -39,9 +40,7 @@ class Fixed:
 _Identity = tuple[str, str, int, tuple[str, ...], int]
 
 
-def fix_file(
-    path: Path, filename: str, relint: Relint, applicability: frozenset[Applicability], write: bool
-) -> Fixed:
+def fix_file(path: Path, filename: str, relint: Relint, applicability: frozenset[Applicability], write: bool) -> Fixed:
     """Fix a file, and write it when `write` says so and something changed.
 
     Raises UnreadableFile.
@@ -65,16 +64,12 @@ def fix_text(source: Source, relint: Relint, applicability: frozenset[Applicabil
         wanted = [
             (identity, finding)
             for identity, finding in _identified(source, result.findings)
-            if finding.fix is not None
-            and finding.fix.applicability in applicability
-            and identity not in refused
+            if finding.fix is not None and finding.fix.applicability in applicability and identity not in refused
         ]
         if not wanted:
             break
         if passes == MAX_PASSES:
-            return _unchanged(
-                start, relint(start), f"fixes still wanted after {MAX_PASSES} passes; not fixed"
-            )
+            return _unchanged(start, relint(start), f"fixes still wanted after {MAX_PASSES} passes; not fixed")
         done, reasons = _pass(source, result, wanted, relint)
         refused.update(reasons)
         if done is not None:
@@ -83,20 +78,16 @@ def fix_text(source: Source, relint: Relint, applicability: frozenset[Applicabil
             passes += 1
     if refused:
         result = relint(source)  # the last text that was checked may be one that was refused
-    reasons_left = [
-        (finding, refused[identity])
-        for identity, finding in _identified(source, result.findings)
-        if identity in refused
-    ]
-    changed = source.original != start.original
+    left = _identified(source, result.findings)
+    texts = source.original
     return Fixed(
         result,
         tuple(fixed),
-        tuple(reasons_left),
-        difference(start, source.original),
-        changed,
+        tuple((finding, refused[identity]) for identity, finding in left if identity in refused),
+        difference(start, texts),
+        texts != start.original,
         None,
-        source.original,
+        texts,
     )
 
 
@@ -178,9 +169,7 @@ def difference(source: Source, texts: Sequence[str]) -> str:
     """The unified diff from a source to new texts, cell by cell in a notebook; empty when they are equal."""
     names = [f"{source.filename}:cell {cell.index}" for cell in source.cells] or [source.filename]
     return "".join(
-        line
-        for name, old, new in zip(names, source.original, texts, strict=False)
-        for line in _diff(name, old, new)
+        line for name, old, new in zip(names, source.original, texts, strict=False) for line in _diff(name, old, new)
     )
 
 
@@ -192,4 +181,4 @@ def _diff(name: str, old: str, new: str) -> Iterator[str]:
 
 def _lines(text: str) -> list[str]:
     starts = [0, *(ending.end() for ending in LINE_END.finditer(text)), len(text)]
-    return [text[start:end] for start, end in zip(starts, starts[1:], strict=False) if start < end]
+    return [text[start:end] for start, end in pairwise(starts) if start < end]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from wdlint.findings import Edit
 from wdlint.fixing.items import Change, Items, inserted, items_between, removed
@@ -13,18 +13,44 @@ from wdlint.reading.text import Located, Source, extent_of, span_between, span_o
 
 def set_keyword(source: Source, call: ast.Call, name: str, value: str) -> tuple[Edit, ...]:
     """Give a call the keyword `name=value`: changed where it is, else added last, before any `**mapping`."""
-    for keyword in call.keywords:
-        if keyword.arg == name:
-            return replace_expression(source, keyword.value, value)
-    code = f"{name}={value}"
+    return set_keywords(source, call, {name: value})
+
+
+def set_keywords(source: Source, call: ast.Call, values: Mapping[str, str]) -> tuple[Edit, ...]:
+    """Give a call several keywords."""
+    present = {keyword.arg: keyword for keyword in call.keywords}
+    edits: list[Edit] = []
+    for name in values.keys() & present.keys():
+        edits += replace_expression(source, present[name].value, values[name])
+    codes = [f"{name}={value}" for name, value in values.items() if name not in present]
+    if not codes:
+        return tuple(edits)
     opening, end = _opening(source, call), extent_of(source, call)[1]
     if len(call.args) == 1 and isinstance(call.args[0], ast.GeneratorExp):
         argument = extent_of(source, call.args[0])
         if argument[1] == end:  # f(x for x in y): the call's brackets are the generator's
-            return _edits(source, ((opening, opening, "("), (end - 1, end - 1, f"), {code}")))
+            added = "), " + ", ".join(codes)
+            return (*edits, *_edits(source, ((opening, opening, "("), (end - 1, end - 1, added))))
     items, keywords = _arguments(source, call)
     unpacked = (number for number, keyword in enumerate(keywords) if keyword and keyword.arg is None)
-    return _edits(source, inserted(items, next(unpacked, len(keywords)), code))
+    return (*edits, *_edits(source, inserted(items, next(unpacked, len(keywords)), *codes)))
+
+
+def exchange_keywords(
+    source: Source, call: ast.Call, dropped: Collection[str], values: Mapping[str, str]
+) -> tuple[Edit, ...]:
+    """Take keywords out of a call and give it others; those take the places of the former while there are any."""
+    gone = [keyword for keyword in call.keywords if keyword.arg in dropped]
+    present = {keyword.arg for keyword in call.keywords} - set(dropped)
+    new = [name for name in values if name not in present]
+    placed = tuple(
+        Edit(span_of(source, keyword), f"{name}={values[name]}")
+        for keyword, name in zip(gone, new, strict=False)
+    )
+    left = {name: value for name, value in values.items() if name not in new[: len(gone)]}
+    removed_names = [keyword.arg for keyword in gone[len(new) :] if keyword.arg is not None]
+    removal = remove_keyword(source, call, *removed_names) if removed_names else ()
+    return (*placed, *removal, *set_keywords(source, call, left))
 
 
 def remove_keyword(source: Source, call: ast.Call, *names: str) -> tuple[Edit, ...]:
@@ -82,6 +108,20 @@ def rename_key(source: Source, mapping: ast.Dict | ast.Call, key: str, new: str)
 def replace_expression(source: Source, node: Located, code: str) -> tuple[Edit, ...]:
     """Put `code` in the place of a node; brackets around the node stay."""
     return (Edit(span_of(source, node), code),)
+
+
+def wrap(source: Source, node: ast.expr, function: str) -> tuple[Edit, ...]:
+    """Call `function` with an expression; a generator's own brackets become the call's."""
+    start, end = extent_of(source, node)
+    if isinstance(node, ast.GeneratorExp):
+        return _edits(source, ((start, start, function),))
+    return _edits(source, ((start, start, f"{function}("), (end, end, ")")))
+
+
+def as_tuple(source: Source, node: ast.expr, *, brackets: bool) -> tuple[Edit, ...]:
+    """Make a tuple of an expression; `brackets` says that it stands in some already."""
+    start, end = extent_of(source, node)
+    return _edits(source, ((end, end, ","),) if brackets else ((start, start, "("), (end, end, ",)")))
 
 
 def _edits(source: Source, changes: Iterable[Change]) -> tuple[Edit, ...]:

@@ -40,8 +40,7 @@ def apply(texts: Sequence[str], edits: Iterable[Edit], source: Source) -> tuple[
 def _edited(text: str, edits: Iterable[Edit]) -> str:
     rows = _rows(text)
     places = sorted(
-        (_offset(rows, edit.span.start), _offset(rows, edit.span.end), _with_line_ends(edit, rows))
-        for edit in edits
+        (_offset(rows, edit.span.start), _offset(rows, edit.span.end), _with_line_ends(edit, rows)) for edit in edits
     )
     parts: list[str] = []
     done, inserted = 0, -1

@@ -12,9 +12,7 @@ from wdlint.fixing.items import Change, Items, inserted, items_between, removed
 from wdlint.reading.text import Source, extent_of, offset_of, span_between, span_of
 
 # Submodules that are there once the package is imported (read in the packages' `__init__`).
-_EAGER = frozenset(
-    {"torch.optim", "torch.optim.lr_scheduler", "torch.nn", "torch.nn.functional", "bitsandbytes.optim"}
-)
+_EAGER = frozenset({"torch.optim", "torch.optim.lr_scheduler", "torch.nn", "torch.nn.functional", "bitsandbytes.optim"})
 
 _NONE = "None"
 _OTHER = ""
@@ -128,6 +126,27 @@ def swap_import(
     if len(node.names) == 1:
         return (Edit(span_of(source, node), addition.statement),), addition.expression
     return (*_new_import(source, tree, addition.statement), *removal), addition.expression
+
+
+def imported_as(tree: ast.Module, expression: ast.expr) -> str | None:
+    """The dotted path that a name, or attributes of one, stand for by the file's imports alone."""
+    match expression:
+        case ast.Name(name):
+            found = _bindings(tree).get(name, [])
+            targets = {binding.target for binding in found}
+            return targets.pop() if len(targets) == 1 and found[0].alias is not None else _starred(tree, name, found)
+        case ast.Attribute(value, name):
+            inner = imported_as(tree, value)
+            return f"{inner}.{name}" if inner is not None else None
+    return None
+
+
+def _starred(tree: ast.Module, name: str, found: list[_Binding]) -> str | None:
+    """What a name that nothing binds is by the one star import of the file."""
+    modules = [
+        node.module for node in tree.body if isinstance(node, ast.ImportFrom) and [a.name for a in node.names] == ["*"]
+    ]
+    return f"{modules[0]}.{name}" if len(modules) == 1 and not found else None
 
 
 def _edits(source: Source, changes: Iterable[Change]) -> tuple[Edit, ...]:
@@ -280,9 +299,10 @@ def _new_import(source: Source, tree: ast.Module, code: str) -> tuple[Edit, ...]
     head += [statement for statement in body if _is_future([statement])]
     if head:
         return _below(source, body, head[-1], code)
-    first = body[0]
-    row = min([first.lineno, *(decorator.lineno for decorator in getattr(first, "decorator_list", ()))])
-    at = offset_of(source.text, row, 0)
+    at = 0
+    if body:
+        decorators = getattr(body[0], "decorator_list", ())
+        at = offset_of(source.text, min(node.lineno for node in (body[0], *decorators)), 0)
     return _edits(source, ((at, at, code + "\n"),))
 
 

@@ -81,21 +81,23 @@ def _lexemes(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
         at = found.end()
 
 
-def inserted(items: Items, index: int, code: str) -> tuple[Change, ...]:
-    """Changes that put `code` before the item at `index`, after the last one when there is no such item."""
+def inserted(items: Items, index: int, *codes: str) -> tuple[Change, ...]:
+    """Changes that put items before the one at `index`, after the last one when there is no such item."""
     text = items.text
     if not items.extents:
         blank = not text[items.opening : items.closing].strip()
-        return ((items.opening if blank else items.closing, items.closing, code),)
+        return ((items.opening if blank else items.closing, items.closing, ", ".join(codes)),)
     start, end = items.extents[-1]
     indent = "\n" + text[items.row_start(start) : start] if items.stacked else " "
+    code = f",{indent}".join(codes)
     if index < len(items.extents):
         at = items.extents[index][0]
         return ((at, at, code + "," + indent),)
     comma = items.comma_after(-1 % len(items.extents))
     if comma is None and items.stacked and items.row_end(end) < items.closing:
-        row_end = items.row_end(end)  # a comment may stand there
-        return ((end, end, ","), (row_end, row_end, indent + code))
+        row_end = items.row_end(end)
+        if "#" in text[end:row_end]:
+            return ((end, end, ","), (row_end, row_end, indent + code))
     if comma is None:
         return ((end, end, "," + indent + code),)
     at = comma + 1

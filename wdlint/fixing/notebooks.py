@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -48,10 +49,12 @@ def _written(notebook: str, old: _Value, source: str, ascii_only: bool) -> str:
     if not items or not lines:
         return json.dumps(lines, ensure_ascii=ascii_only)
     before = notebook[old.start : items[0].start]
-    between = notebook[items[0].end : items[1].start] if len(items) > 1 else "," + before[1:]
+    between = [notebook[one.end : other.start] for one, other in pairwise(items)] or ["," + before[1:]]
+    between += between[-1:] * len(lines)
     spelling = {item.value: notebook[item.start : item.end] for item in items}
-    written = (spelling.get(line) or json.dumps(line, ensure_ascii=ascii_only) for line in lines)
-    return before + between.join(written) + notebook[items[-1].end : old.end]
+    written = [spelling.get(line) or json.dumps(line, ensure_ascii=ascii_only) for line in lines]
+    joined = "".join(comma + line for comma, line in zip(["", *between], written, strict=False))
+    return before + joined + notebook[items[-1].end : old.end]
 
 
 def _skip(text: str, at: int) -> int:

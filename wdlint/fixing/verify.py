@@ -58,7 +58,7 @@ _LONGEST_CHAIN = 200
 
 
 def _keeps_text(text: str, tree: ast.Module) -> bool:
-    """Whether libcst parses a text without loss. True for what it must not be given: long chains of and, or."""
+    """Whether libcst parses a text without loss. True for what it must not be given."""
     for node in ast.walk(tree):
         if isinstance(node, ast.BoolOp) and len(node.values) > _LONGEST_CHAIN:
             return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wdlint.reading import calls
@@ -60,11 +62,9 @@ def matching(
     return evaluator.calls_of[key]
 
 
-def is_test(module: Module) -> bool:
+def is_test(path: Path) -> bool:
     """Whether a file belongs to a test suite: what tests pass is not what training uses."""
-    parts = module.path.parts
-    name = module.path.name
-    return name.startswith("test_") or name.endswith("_test.py") or bool({"tests", "test"} & set(parts[:-1]))
+    return path.name.startswith("test_") or path.name.endswith("_test.py") or path.parent.name in ("tests", "test")
 
 
 def _search(
@@ -73,18 +73,16 @@ def _search(
     owner = module.owner(function)
     initial = owner is not None and function.name == "__init__"
     word = owner.name if owner is not None and initial else function.name
-    here = is_test(module)
-    candidates = [module, *(m for m in evaluator.users(module) if word in m.source.text)]
-    for caller in candidates:
-        if is_test(caller) and not here:
-            continue
+    here = is_test(module.path)
+    paths = [path for path in evaluator.users(module) if here or not is_test(path)]
+    for caller in chain((module,), evaluator.mentioning(paths, word)):
         frame = evaluator.frame(caller)
         for node in caller.calls.get(word, ()):
             callee = evaluator.evaluate(node.func, frame)
             if _is(evaluator, callee, function, module):
                 yield caller, node, None
             elif isinstance(callee, Unknown) and owner is not None and isinstance(node.func, ast.Attribute):
-                if not initial and _imports(evaluator, caller, module):
+                if not initial and (caller is module or _imports(evaluator, caller, module)):
                     yield caller, node, None
         if initial:
             for node in caller.calls.get("__init__", ()):
@@ -135,13 +133,15 @@ def _is_super_of(
 
 
 def _imports(evaluator: Evaluator, caller: Module, module: Module) -> bool:
-    if caller is module:
-        return True
-    return any(other is module for other in evaluator.imports(caller))
+    return module.path.absolute() in evaluator.imported(caller.path.absolute())
 
 
 def _spawned(
-    evaluator: Evaluator, function: ast.FunctionDef | ast.AsyncFunctionDef, node: ast.Call, caller: Module, offset: int
+    evaluator: Evaluator,
+    function: ast.FunctionDef | ast.AsyncFunctionDef,
+    node: ast.Call,
+    caller: Module,
+    offset: int,
 ) -> dict[str, Value]:
     packed = calls.keyword(node, "args")
     names = [arg.arg for arg in function.args.args][offset:]

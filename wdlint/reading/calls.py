@@ -22,7 +22,6 @@ from wdlint.reading.values import (
     Known,
     Mapping,
     Method,
-    ModuleThing,
     Partial,
     Place,
     Product,
@@ -44,8 +43,46 @@ if TYPE_CHECKING:
 INLINED = 8  # calls within calls
 
 BUILTINS = frozenset(
-    "list tuple set frozenset dict sorted reversed iter filter map zip enumerate range next sum len getattr hasattr vars "
-    "isinstance issubclass float int str bool min max abs round type print open any all id repr super object".split()
+    [
+        "list",
+        "tuple",
+        "set",
+        "frozenset",
+        "dict",
+        "sorted",
+        "reversed",
+        "iter",
+        "filter",
+        "map",
+        "zip",
+        "enumerate",
+        "range",
+        "next",
+        "sum",
+        "len",
+        "getattr",
+        "hasattr",
+        "vars",
+        "isinstance",
+        "issubclass",
+        "float",
+        "int",
+        "str",
+        "bool",
+        "min",
+        "max",
+        "abs",
+        "round",
+        "type",
+        "print",
+        "open",
+        "any",
+        "all",
+        "id",
+        "repr",
+        "super",
+        "object",
+    ]
 )
 
 MEMBERS: dict[str, Form] = {
@@ -81,7 +118,9 @@ TRANSPARENT = frozenset(
         "typing.cast",
     }
 )
-SAME = frozenset({"to", "cuda", "cpu", "train", "eval", "half", "float", "bfloat16", "double", "requires_grad_", "type"})
+SAME = frozenset(
+    {"to", "cuda", "cpu", "train", "eval", "half", "float", "bfloat16", "double", "requires_grad_", "type"}
+)
 
 
 def sees_through(path: str) -> bool:
@@ -109,21 +148,36 @@ def call(evaluator: Evaluator, node: ast.Call, frame: Frame) -> Value:
 
 
 def _members(evaluator: Evaluator, node: ast.Call, func: ast.Attribute, frame: Frame) -> Value | None:
+    """`model.parameters()` and its kin, whatever `model` is; None where the project defines the method itself."""
     form = MEMBERS[func.attr]
-    receiver = evaluator.evaluate(func.value, frame)
-    for option in alternatives(receiver):
-        match option.value:
-            case Element(Form.MODULE, selections):
-                shallow = keyword(node, "recurse") is not None or func.attr in ("children", "named_children")
-                return known(Collection(form, selections, once=not shallow or True))
-            case Instance(cls) if evaluator.class_attribute(cls, func.attr) is not None:
-                return None  # the project's own method of that name
-            case ModuleThing() | Mapping() | Sequence():
-                return None
     source = ast.unparse(func.value)
     if source == "super()":
         return None
+    # looking into the receiver costs more than all the rest: only where it may be a loop variable or have its own method
+    if _is_loop_variable(func.value, frame) or evaluator.project.defines_method(func.attr):
+        for option in alternatives(evaluator.evaluate(func.value, frame)):
+            match option.value:
+                case Element(Form.MODULE, selections):
+                    return known(Collection(form, selections, once=True))
+                case Instance(cls) if evaluator.class_attribute(cls, func.attr) is not None:
+                    return None
     return known(Collection(form, (Selection(source, TRUE, Place(frame.module, node)),), once=True))
+
+
+def _is_loop_variable(node: ast.expr, frame: Frame) -> bool:
+    if not isinstance(node, ast.Name):
+        return False
+    for above in frame.module.ancestors(node):
+        match above:
+            case ast.For(target) | ast.AsyncFor(target):
+                targets = [target]
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                targets = [generator.target for generator in above.generators]
+            case _:
+                continue
+        if any(containers.target_path(target, node.id) is not None for target in targets):
+            return True
+    return False
 
 
 def _called(evaluator: Evaluator, callee: Known, node: ast.Call, frame: Frame) -> Value:
@@ -136,9 +190,7 @@ def _called(evaluator: Evaluator, callee: Known, node: ast.Call, frame: Frame) -
             arguments = bind(evaluator, function.node, node, frame, bound=function.owner is not None)
             return returned(evaluator, function, arguments, Place(frame.module, node), frame.depth)
         case Partial(function, inner_call, inner_frame):
-            merged = ast.Call(
-                node.func, [*inner_call.args[1:], *node.args], [*inner_call.keywords, *node.keywords]
-            )
+            merged = ast.Call(node.func, [*inner_call.args[1:], *node.args], [*inner_call.keywords, *node.keywords])
             del inner_frame
             return _called(evaluator, function, ast.copy_location(merged, node), frame)
         case Method(receiver, name):
@@ -256,7 +308,10 @@ def returned(
             values.append(_yielded(evaluator, statement.value, statement, inner))
     if not values:
         return Unknown(f"`{function.node.name}` returns nothing")
-    if all(isinstance(v, Known) and isinstance(v.value, Collection) and v.value.once for v in values) and len(values) > 1:
+    if (
+        all(isinstance(v, Known) and isinstance(v.value, Collection) and v.value.once for v in values)
+        and len(values) > 1
+    ):
         return _merged(values)
     return join(values)
 
@@ -290,7 +345,14 @@ def _external(evaluator: Evaluator, path: str, node: ast.Call, frame: Frame) -> 
             return known(Product(path, node, frame))
         return value
     match path:
-        case "builtins.list" | "builtins.tuple" | "builtins.sorted" | "builtins.set" | "builtins.frozenset" | "builtins.reversed":
+        case (
+            "builtins.list"
+            | "builtins.tuple"
+            | "builtins.sorted"
+            | "builtins.set"
+            | "builtins.frozenset"
+            | "builtins.reversed"
+        ):
             if first is None:
                 return known(Sequence(()))
             return evaluator.each(evaluator.evaluate(first, frame), _materialised)
@@ -324,7 +386,7 @@ def _external(evaluator: Evaluator, path: str, node: ast.Call, frame: Frame) -> 
             return _chained(evaluator, node, frame, path.endswith("from_iterable"))
         case "importlib.import_module":
             name = text(evaluator.evaluate(first, frame)) if first is not None else None
-            return evaluator.imported(name, frame.module) if name else Unknown("a module imported by name")
+            return evaluator.import_of(name, frame.module) if name else Unknown("a module imported by name")
         case "transformers.HfArgumentParser" | "transformers.hf_argparser.HfArgumentParser":
             return known(Product("transformers.HfArgumentParser", node, frame))
         case "tyro.cli" | "simple_parsing.parse" | "jsonargparse.CLI" if first is not None:
@@ -430,7 +492,9 @@ def _filtered(evaluator: Evaluator, node: ast.Call, frame: Frame) -> Value:
         if not isinstance(option.value, Collection):
             return Unknown("a filter over something unknown")
         form, selections = option.value.form, option.value.selections
-        return known(Collection(form, conditions.narrowed(selections, _test(evaluator, node.args[0], option, frame)), True))
+        return known(
+            Collection(form, conditions.narrowed(selections, _test(evaluator, node.args[0], option, frame)), True)
+        )
 
     return evaluator.each(over, narrow)
 
@@ -465,7 +529,8 @@ def _mapped(evaluator: Evaluator, node: ast.Call, frame: Frame) -> Value:
         return Unknown("a map")
     bound = {names[0]: containers.element(over, ())}
     value = evaluator.evaluate(
-        thing.node.body, Inner(thing.module, thing.node, bound, frame.instance, thing.frame, None, frame.depth + 1)
+        thing.node.body,
+        Inner(thing.module, thing.node, bound, frame.instance, thing.frame, None, frame.depth + 1),
     )
     match value:
         case Known(Element(form, selections)):

@@ -17,6 +17,7 @@ from wdlint.reading.values import (
     FunctionThing,
     Known,
     Partial,
+    Place,
     Selection,
     Sequence,
     Unknown,
@@ -70,9 +71,7 @@ def path(evaluator: Evaluator, statement: ast.stmt, frame: Frame) -> list[Formul
             elif child in above.orelse:
                 current.append(Not(test))
                 block = above.orelse
-        elif isinstance(above, LOOPS):
-            block = above.body
-        elif isinstance(above, ast.With | ast.AsyncWith):
+        elif isinstance(above, LOOPS) or isinstance(above, ast.With | ast.AsyncWith):
             block = above.body
         for earlier in block:
             if earlier is child:
@@ -98,6 +97,9 @@ def formula(evaluator: Evaluator, node: ast.expr, frame: Frame, depth: int = 0) 
             return Not(formula(evaluator, operand, frame, depth))
         case ast.Constant(bool() as value):
             return All() if value else Not(All())
+        case ast.Compare(ast.Attribute(_, "requires_grad") as flag, [op], [ast.Constant(bool() as wanted)]):
+            trainable = formula(evaluator, flag, frame, depth)
+            return trainable if isinstance(op, ast.Is | ast.Eq) == wanted else Not(trainable)
         case ast.Compare(left, [op], [right]):
             return _comparison(evaluator, node, left, op, right, frame)
         case ast.Attribute(_, "requires_grad"):
@@ -120,8 +122,10 @@ def _named(evaluator: Evaluator, node: ast.expr, name: str, frame: Frame, depth:
     if depth < NESTED and not isinstance(scope, ast.Lambda):
         bindings, _ = reaching(module, scope, name, node)
         values = [b.value for b in bindings if b.kind == "assign" and not b.path and b.value is not None]
-        if len(bindings) == 1 and len(values) == 1 and isinstance(
-            values[0], ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Call
+        if (
+            len(bindings) == 1
+            and len(values) == 1
+            and isinstance(values[0], ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Call)
         ):
             return formula(evaluator, values[0], frame, depth + 1)
     return Atom(ast.unparse(node), Aspect.OTHER, None)
@@ -154,9 +158,9 @@ def _is_rank(node: ast.expr) -> bool:
 
 
 def _is_size(node: ast.expr) -> bool:
-    return any(
-        (isinstance(inner, ast.Attribute) and inner.attr in SIZES) for inner in ast.walk(node)
-    ) and not _is_rank(node)
+    return any((isinstance(inner, ast.Attribute) and inner.attr in SIZES) for inner in ast.walk(node)) and not _is_rank(
+        node
+    )
 
 
 def _comparison(
@@ -164,9 +168,10 @@ def _comparison(
 ) -> Formula:
     negative = isinstance(op, ast.NotIn | ast.NotEq | ast.IsNot | ast.GtE | ast.Gt)
     label = ast.unparse(ast.Compare(left, [_positive(op)], [right]))
+    place = Place(frame.module, node)
 
     def result(aspect: Aspect, words: tuple[str, ...] | None = (), collection: bool = False) -> Formula:
-        atom = Atom(label, aspect, words, collection)
+        atom = Atom(label, aspect, words, collection, place)
         return Not(atom) if negative else atom
 
     if _is_rank(left) or _is_rank(right):
@@ -178,7 +183,7 @@ def _comparison(
         if looks is Form.NAME or (word is not None and isinstance(hay, Unknown)):
             return result(Aspect.NAME, (word,) if word is not None else _element_words(needle))
         inside = next((o.value.form for o in alternatives(needle) if isinstance(o.value, Element)), None)
-        if inside is Form.NAME or isinstance(hay, Known) and isinstance(hay.value, Collection | Sequence):
+        if inside is Form.NAME or (isinstance(hay, Known) and isinstance(hay.value, Collection | Sequence)):
             return result(Aspect.MEMBER, strings(hay), collection=True)
         if any("type" in ast.unparse(part) or "__class__" in ast.unparse(part) for part in (left, right)):
             return result(Aspect.TYPE, strings(hay))
@@ -216,8 +221,12 @@ def _positive(op: ast.cmpop) -> ast.cmpop:
 
 def _called(evaluator: Evaluator, node: ast.Call, frame: Frame, depth: int) -> Formula:
     label = ast.unparse(node)
+    place = Place(frame.module, node)
     match node:
-        case ast.Call(ast.Name("any" | "all" as name), [ast.GeneratorExp(elt, generators) | ast.ListComp(elt, generators)]):
+        case ast.Call(
+            ast.Name("any" | "all" as name),
+            [ast.GeneratorExp(elt, generators) | ast.ListComp(elt, generators)],
+        ):
             inner = formula(evaluator, elt, frame, depth + 1)
             return _quantified(evaluator, name, inner, generators, label, frame)
         case ast.Call(ast.Name("isinstance" | "issubclass"), [_, kinds]):
@@ -230,10 +239,10 @@ def _called(evaluator: Evaluator, node: ast.Call, frame: Frame, depth: int) -> F
                 return Atom("requires_grad", Aspect.TRAINABLE)
             return Atom(label, Aspect.TAG, (word,) if word else None)
         case ast.Call(ast.Attribute(_, "endswith" | "startswith"), [fragment]):
-            return Atom(label, Aspect.NAME, _words(evaluator.evaluate(fragment, frame)))
+            return Atom(label, Aspect.NAME, _words(evaluator.evaluate(fragment, frame)), place=place)
         case ast.Call(ast.Attribute(_, "search" | "match" | "fullmatch" | "fnmatch" | "findall"), arguments):
             words = [text(evaluator.evaluate(argument, frame)) for argument in arguments]
-            return Atom(label, Aspect.NAME, tuple(word for word in words if word is not None) or None)
+            return Atom(label, Aspect.NAME, tuple(word for word in words if word is not None) or None, place=place)
         case ast.Call(ast.Name("bool"), [inner_node]):
             return formula(evaluator, inner_node, frame, depth)
     if depth < NESTED:
@@ -244,7 +253,12 @@ def _called(evaluator: Evaluator, node: ast.Call, frame: Frame, depth: int) -> F
 
 
 def _quantified(
-    evaluator: Evaluator, name: str, inner: Formula, generators: list[ast.comprehension], label: str, frame: Frame
+    evaluator: Evaluator,
+    name: str,
+    inner: Formula,
+    generators: list[ast.comprehension],
+    label: str,
+    frame: Frame,
 ) -> Formula:
     negated = isinstance(inner, Not)
     atom = inner.inner if isinstance(inner, Not) else inner
@@ -259,14 +273,14 @@ def _quantified(
         words = given if given is not None else words
     # any(x in n) and not all(x not in n) are one test: the label is the same for both
     over_text = " ".join(ast.unparse(generator.iter) for generator in generators)
-    quantified = Atom(f"some {atom.text} of {over_text}", atom.aspect, words, atom.collection)
+    quantified = Atom(f"some {atom.text} of {over_text}", atom.aspect, words, atom.collection, atom.place)
     match name, negated:
         case "any", False:
             return quantified
         case "all", True:
             return Not(quantified)
         case _:
-            return Atom(label, atom.aspect, words, atom.collection)
+            return Atom(label, atom.aspect, words, atom.collection, atom.place)
 
 
 def _types(evaluator: Evaluator, node: ast.expr, frame: Frame) -> tuple[str, ...] | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wdlint.reading import conditions
-from wdlint.reading.selections import TRUE, Formula, both
+from wdlint.reading.selections import TRUE, Formula, Not
 from wdlint.reading.tree import LOOPS, Binding
 from wdlint.reading.values import (
     Collection,
@@ -179,7 +179,7 @@ def _subscript(container: Known, key: Value, evaluator: Evaluator, frame: Frame)
         case Collection(Form.MAP, selections):
             if isinstance(key, Known) and isinstance(key.value, Element):
                 return known(Element(Form.PARAMETER, key.value.selections))
-            return known(Element(Form.PARAMETER, selections))
+            return known(Element(Form.PARAMETER, conditions.narrowed(selections, conditions.other("a key"))))
         case Collection(form, selections):
             return known(Element(form, selections))
         case Mapping(entries, open_):
@@ -242,9 +242,7 @@ def concatenate(left: Value, op: ast.operator, right: Value) -> Value | None:
     sides = [s for v in (left, right) for s in alternatives(v)]
     if not any(isinstance(side.value, containers) for side in sides):
         return None
-    found = [
-        _joined(one, op, two) for one in alternatives(left) or (None,) for two in alternatives(right) or (None,)
-    ]
+    found = [_joined(one, op, two) for one in alternatives(left) or (None,) for two in alternatives(right) or (None,)]
     return join(found)
 
 
@@ -292,9 +290,11 @@ def _union(some: tuple[Selection, ...], more: tuple[Selection, ...]) -> tuple[Se
     return (*some, *(s for s in more if (s.source, s.formula) not in seen))
 
 
-def under_conditions(evaluator: Evaluator, value: Value, statement: ast.stmt, frame: Frame) -> Value:
+def under_conditions(
+    evaluator: Evaluator, value: Value, statement: ast.stmt, frame: Frame, *further: Formula
+) -> Value:
     """A value that a statement adds, narrowed by the tests on the way to it from the loop that it stands in."""
-    tests = conditions.path(evaluator, statement, frame)
+    tests = [*conditions.path(evaluator, statement, frame), *further]
     if not tests:
         return value
 
@@ -305,7 +305,7 @@ def under_conditions(evaluator: Evaluator, value: Value, statement: ast.stmt, fr
             case Collection(form, selections, once):
                 return replace(option, value=Collection(form, conditions.narrowed(selections, *tests), once))
             case Sequence(items, open_):
-                inner = tuple(under_conditions(evaluator, one, statement, frame) for one in items)
+                inner = tuple(under_conditions(evaluator, one, statement, frame, *further) for one in items)
                 return replace(option, value=Sequence(inner, open_))
             case _:
                 return option
@@ -337,7 +337,7 @@ def mutated(
             continue
         if at is not None and _exclusive(module, statement, at):
             continue
-        value = _apply(evaluator, value, statement, frame)
+        value = _apply(evaluator, value, name, statement, frame)
     return value
 
 
@@ -362,19 +362,23 @@ def _exclusive(module: Module, one: ast.AST, two: ast.AST) -> bool:
     return False
 
 
-def _apply(evaluator: Evaluator, value: Value, statement: ast.stmt, frame: Frame) -> Value:
+def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, frame: Frame) -> Value:
     match statement:
         case ast.Expr(ast.Call(ast.Attribute(receiver, method), arguments)):
+            chosen: tuple[Formula, ...] = ()
+            if isinstance(receiver, ast.IfExp):
+                receiver, chosen = _arm(evaluator, receiver, name, frame)
             keys = _keys(evaluator, receiver, frame)
             if method in ("append", "add", "appendleft") and len(arguments) == 1:
                 added = evaluator.evaluate(arguments[0], frame)
                 if isinstance(added, Unknown) and isinstance(arguments[0], ast.Name | ast.Attribute):
                     added = single(arguments[0], frame)
-                added = known(Sequence((under_conditions(evaluator, added, statement, frame),)))
+                added = known(Sequence((under_conditions(evaluator, added, statement, frame, *chosen),)))
             elif method == "insert" and len(arguments) == 2:
                 added = known(Sequence((evaluator.evaluate(arguments[1], frame),)))
             elif method in ("extend", "update") and len(arguments) == 1:
-                added = under_conditions(evaluator, evaluator.evaluate(arguments[0], frame), statement, frame)
+                more = evaluator.evaluate(arguments[0], frame)
+                added = under_conditions(evaluator, more, statement, frame, *chosen)
             else:
                 return value
             many = _repeated(frame.module, statement)
@@ -389,6 +393,19 @@ def _apply(evaluator: Evaluator, value: Value, statement: ast.stmt, frame: Frame
             more = under_conditions(evaluator, evaluator.evaluate(given, frame), statement, frame)
             return _changed(value, keys, lambda inner: evaluator.combine(inner, op, more))
     return value
+
+
+def _arm(
+    evaluator: Evaluator, choice: ast.IfExp, name: str, frame: Frame
+) -> tuple[ast.expr, tuple[Formula, ...]]:
+    """The arm of `decay if test else no_decay` that `name` is, and when it is chosen."""
+    test = conditions.formula(evaluator, choice.test, frame)
+    body = choice.body
+    while isinstance(body, ast.Subscript):
+        body = body.value
+    if isinstance(body, ast.Name) and body.id == name:
+        return choice.body, (test,)
+    return choice.orelse, (Not(test),)
 
 
 def _repeated(module: Module, statement: ast.stmt) -> bool:

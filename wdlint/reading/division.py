@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wdlint.reading.optimizers import Decay, Group, OptimizerSite
 from wdlint.reading.selections import Formula, covers, tells_kinds
-from wdlint.reading.values import Selection, number
+from wdlint.reading.values import Selection, is_open, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,12 @@ class Undivided:
 
 
 def undivided(site: OptimizerSite) -> Iterator[Undivided]:
-    """All such decays of a site; nothing for variants whose groups are not known."""
+    """All such decays of a site; nothing when the groups may also come about in a way that is not known."""
+    given = site.arguments.get("params")
+    if given is None or is_open(given.value):
+        return
+    if any(tells_kinds(s.formula) for group in site.groups for s in group.selections or ()):
+        return
     for variant in site.variants:
         yield from _of_variant(site, variant)
 
@@ -33,8 +38,6 @@ def _of_variant(site: OptimizerSite, variant: tuple[Group, ...]) -> Iterator[Und
     if any(selections is None for _, selections in known):
         return
     selected = [(group, selections or ()) for group, selections in known]
-    if any(tells_kinds(s.formula) for _, selections in selected for s in selections):
-        return
     decays = [site.decay_of(group) for group, _ in selected]
     if len({_key(decay) for decay in decays}) == 1:
         sources = [s for s in _sources(selected) if covers(_formulas(selected, s))]

@@ -8,30 +8,27 @@ from __future__ import annotations
 import ast
 import math
 import operator
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Bound
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from wdlint.reading import callers, calls, conditions, containers, settings
-from wdlint.reading.project import Project, module_file
+from wdlint.reading.imports import imports_in, module_file, source_file, submodule_file, targets
+from wdlint.reading.project import Project
 from wdlint.reading.tree import (
     COMPREHENSIONS,
     FUNCTIONS,
     Binding,
     Function,
     Module,
-    block_leaving,
     reaching,
     statements_of,
 )
 from wdlint.reading.values import (
     ClassThing,
-    Collection,
     Element,
-    Entry,
     External,
     Form,
     FunctionThing,
@@ -45,16 +42,13 @@ from wdlint.reading.values import (
     Origin,
     Place,
     Product,
-    Selection,
     Sequence,
     Settings,
     Unknown,
     Value,
     alternatives,
-    is_open,
     join,
     known,
-    text,
 )
 
 DEPTH = 60  # nested evaluations
@@ -62,6 +56,7 @@ STEPS = 40_000  # evaluations for one file
 INLINED = 8  # calls within calls
 REEXPORTS = 3  # packages that pass a name on
 MOST_USERS = 200
+NOT_FINITE = {"nan": math.nan, "inf": math.inf}
 
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -97,8 +92,8 @@ class Evaluator:
     project: Project
     steps: int = 0
     calls_of: dict[int, list[tuple[Module, ast.Call, int | None]]] = field(default_factory=dict)
-    _imports: dict[int, list[Module]] = field(default_factory=dict)
-    _importers: dict[int, list[Module]] = field(default_factory=dict)
+    _imported: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
+    _importing: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
     _memory: dict[tuple[int, int], tuple[Value, object]] = field(default_factory=dict)
     _active: set[tuple[int, int]] = field(default_factory=set)
     _frames: dict[int, Frame] = field(default_factory=dict)
@@ -116,67 +111,50 @@ class Evaluator:
         self._frames.clear()
         self.steps = 0
 
-    def imports(self, module: Module) -> list[Module]:
-        """The project's modules that a module imports directly."""
-        key = id(module)
-        if key not in self._imports:
-            found: list[Module] = []
-            for node in module.nodes:
-                for path in self._imported_files(module, node):
-                    other = self.project.module(path)
-                    if other is not None and other is not module and other not in found:
-                        found.append(other)
-            self._imports[key] = found
-        return self._imports[key]
+    def imported(self, here: Path) -> tuple[Path, ...]:
+        """The project's files that a file imports directly."""
+        if here not in self._imported:
+            found = (
+                path
+                for statement in imports_in(self.project.content(here))
+                for path in targets(self.project, here, statement)
+                if path != here
+            )
+            self._imported[here] = tuple(dict.fromkeys(found))
+        return self._imported[here]
 
-    def _imported_files(self, module: Module, node: ast.AST) -> Iterator[Path]:
-        match node:
-            case ast.Import(names):
-                paths = [self.project.find(alias.name, module) for alias in names]
-            case ast.ImportFrom(_, names):
-                dotted = absolute(module, node)
-                if dotted is None:
-                    return
-                if node.level:
-                    base = relative_file(module, dotted)
-                    paths = [base]
-                    if base is None or base.name == "__init__.py":
-                        folder = base.parent if base is not None else module.path.parent
-                        paths += [module_file(folder / alias.name) for alias in names]
-                else:
-                    paths = [self.project.find(dotted, module) if dotted else None]
-                    paths += [self.project.find(f"{dotted}.{alias.name}", module) for alias in names]
-            case _:
-                return
-        yield from (path for path in paths if path is not None)
+    def importing(self, here: Path) -> tuple[Path, ...]:
+        """The project's files that import a file directly."""
+        if here not in self._importing:
+            word = here.parent.name if here.stem == "__init__" else here.stem
+            found = {
+                path
+                for path, statement in self.project.importing(word)
+                if path != here and here in targets(self.project, path, statement)
+            }
+            self._importing[here] = tuple(sorted(found)[:MOST_USERS])
+        return self._importing[here]
 
-    def importers(self, module: Module) -> list[Module]:
-        """The project's modules that import a module directly."""
-        key = id(module)
-        if key not in self._importers:
-            word = module.name.rpartition(".")[2] or module.path.stem
-            if word == "__init__":
-                word = module.path.parent.name
-            self._importers[key] = []
-            # the word on an import line, or in the parentheses of one
-            pattern = rb"(?:from|import)\b[^\n]*(?<!\w)" + re.escape(word.encode()) + rb"(?!\w)"
-            pattern += rb"|from\b[^\n]*\([^)]*(?<!\w)" + re.escape(word.encode()) + rb"(?!\w)"
-            candidates = [m for m in self.project.matching(pattern) if m is not module]
-            self._importers[key] = [m for m in candidates if any(i is module for i in self.imports(m))]
-        return self._importers[key]
+    def mentioning(self, paths: Iterable[Path], *words: str) -> Iterator[Module]:
+        """Those files whose text holds all of the words, parsed."""
+        tokens = [word.encode() for word in words]
+        for path in paths:
+            data = self.project.content(path)
+            if all(token in data for token in tokens):
+                module = self.project.module(path)
+                if module is not None:
+                    yield module
 
-    def users(self, module: Module) -> list[Module]:
-        """Modules that import a module, directly or through others that pass its names on."""
-        found: list[Module] = []
-        frontier = [module]
+    def users(self, module: Module) -> tuple[Path, ...]:
+        """Files that import a module, directly or through others that pass its names on."""
+        found: dict[Path, None] = {}
+        frontier = [module.path.absolute()]
         for _ in range(REEXPORTS):
-            frontier = [
-                user for m in frontier for user in self.importers(m) if user is not module and user not in found
-            ]
-            found += [user for i, user in enumerate(frontier) if user not in frontier[:i]]
+            frontier = [user for path in frontier for user in self.importing(path) if user not in found]
+            found |= dict.fromkeys(frontier)
             if len(found) > MOST_USERS:
                 break
-        return found[:MOST_USERS]
+        return tuple(found)[:MOST_USERS]
 
     def evaluate(self, node: ast.expr, frame: Frame) -> Value:
         """The value of an expression."""
@@ -288,7 +266,11 @@ class Evaluator:
 
     def combine(self, left: Value, op: ast.operator, right: Value) -> Value:
         """A binary operation: arithmetic, concatenation, names put together."""
-        for side in (right, left):  # a name made out of a name still stands for the same parameter
+        sides: tuple[Value, ...] = (right, left)
+        match op, right:
+            case ast.Mod(), Known(Sequence(items)):  # "%s.%s" % (module_name, name)
+                sides = (*reversed(items), left)
+        for side in sides:  # a name made out of a name still stands for the same parameter
             if isinstance(side, Known) and isinstance(side.value, Element) and side.value.form is Form.NAME:
                 return side
         if isinstance(left, Unknown) and isinstance(right, Unknown):
@@ -363,7 +345,7 @@ class Evaluator:
         elif direct:
             bindings, complete = reaching(module, scope, name, use)
         else:
-            bindings, complete = block_leaving(scope.body, name)
+            bindings, complete = module.leaving(scope, name)
         if not isinstance(scope, ast.Lambda) and bindings and _declared_global(scope, name):
             return None
         values = []
@@ -382,7 +364,7 @@ class Evaluator:
         if use is not None:
             bindings, complete = reaching(module, module.tree, name, use)
         else:
-            bindings, complete = block_leaving(module.tree.body, name)
+            bindings, complete = module.leaving(module.tree, name)
         globals_ = list(_global_assignments(module, name))
         if not complete or globals_:
             bindings = [*bindings, *globals_]
@@ -399,8 +381,8 @@ class Evaluator:
     def _starred(self, module: Module, name: str) -> Value | None:
         for statement in statements_of(module.tree):
             if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
-                dotted = absolute(module, statement)
-                path = self.project.find(dotted, module) if dotted else None
+                dotted = statement.module or ""
+                path = source_file(self.project, module.path.absolute(), statement.level, dotted)
                 if path is None and dotted in ("torch.optim", "torch.nn", "torch"):
                     if name in calls.BUILTINS:
                         continue
@@ -470,13 +452,10 @@ class Evaluator:
             case "import", ast.Import():
                 assert binding.alias is not None
                 full = binding.alias.name
-                return self.imported(full if binding.alias.asname else full.partition(".")[0], module)
+                return self.import_of(full if binding.alias.asname else full.partition(".")[0], module)
             case "from", ast.ImportFrom() as node:
                 assert binding.alias is not None
-                dotted = absolute(module, node)
-                if dotted is None:
-                    return Unknown("a relative import beyond the top")
-                return self.imported_from(dotted, binding.alias.name, module, relative=node.level > 0)
+                return self.imported_from(node.level, node.module or "", binding.alias.name, module)
         return Unknown("a binding")
 
     def lookup_before(self, name: str, node: ast.AST, frame: Frame) -> Value:
@@ -486,30 +465,24 @@ class Evaluator:
             return self.parameter(scope, name, frame)
         return Unknown(f"`{name}` is not defined before")
 
-    def imported(self, dotted: str, module: Module) -> Value:
+    def import_of(self, dotted: str, module: Module) -> Value:
         """`import a.b`: a module of the project, or something external."""
-        path = self.project.find(dotted, module)
+        path = self.project.find(dotted, module.path.parent)
         other = self.project.module(path) if path is not None else None
         return known(ModuleThing(other)) if other is not None else known(External(dotted))
 
-    def imported_from(self, dotted: str, name: str, module: Module, relative: bool = False) -> Value:
-        """`from a.b import name`."""
-        if relative:
-            path = relative_file(module, dotted)
-            if path is None:
-                return Unknown(f"`{dotted}` has no file")
-        else:
-            path = self.project.find(dotted, module)
-        if path is None:
-            sub = None if relative else self.project.find(f"{dotted}.{name}", module)
-            other = self.project.module(sub) if sub else None
-            return known(ModuleThing(other)) if other else known(External(f"{dotted}.{name}"))
+    def imported_from(self, level: int, dotted: str, name: str, module: Module) -> Value:
+        """`from ..dotted import name`."""
+        here = module.path.absolute()
+        path = source_file(self.project, here, level, dotted)
+        if path is None or path == here:
+            below = submodule_file(self.project, here, level, dotted, name)
+            other = self.project.module(below) if below is not None else None
+            if other is not None:
+                return known(ModuleThing(other))
+            return external(f"{dotted}.{name}") if level == 0 else Unknown(f"`{dotted}` has no file")
         other = self.project.module(path)
-        if other is None:
-            return Unknown(f"`{dotted}` cannot be read")
-        if other is module and not module.is_package:
-            return known(External(f"{dotted}.{name}"))
-        return self.member(other, name)
+        return self.member(other, name) if other is not None else Unknown(f"`{dotted}` cannot be read")
 
     # attributes
 
@@ -523,7 +496,7 @@ class Evaluator:
     def _attribute(self, receiver: Known, name: str, frame: Frame, node: ast.Attribute) -> Value:
         match receiver.value:
             case External(path):
-                return known(External(f"{path}.{name}"))
+                return external(f"{path}.{name}")
             case ModuleThing(module):
                 return self.member(module, name)
             case ClassThing() as cls:
@@ -578,7 +551,7 @@ class Evaluator:
     def class_attribute(self, cls: ClassThing, name: str) -> Value | None:
         """A class's attribute or method, through its bases."""
         for ancestor in self.lineage(cls):
-            bindings, _ = block_leaving(ancestor.node.body, name)
+            bindings, _ = ancestor.module.leaving(ancestor.node, name)
             if bindings:
                 frame = self.frame(ancestor.module)
                 value = self.bound(bindings, name, ancestor.node, frame, ancestor.node)
@@ -588,7 +561,9 @@ class Evaluator:
         return None
 
     def _configures(self, cls: ClassThing) -> bool:
-        return any(path.endswith((".BaseModel", ".TypedDict", ".Tap", ".BaseSettings")) for path in self.external_bases(cls))
+        return any(
+            path.endswith((".BaseModel", ".TypedDict", ".Tap", ".BaseSettings")) for path in self.external_bases(cls)
+        )
 
     def instance_attribute(self, instance: Instance, name: str) -> Value:
         """`object.name`: what its class's methods assign, a field, a method, a property."""
@@ -604,7 +579,7 @@ class Evaluator:
             assigned = list(self._assigned(ancestor, name, instance))
             if assigned:
                 return join(assigned)
-            bindings, _ = block_leaving(ancestor.node.body, name)
+            bindings, _ = ancestor.module.leaving(ancestor.node, name)
             if bindings:
                 method = self.class_attribute(ancestor, name)
                 break
@@ -646,7 +621,9 @@ class Evaluator:
         chosen = [v for v in initial or [value for _, value in found] if not _is_none_value(v)]
         yield from chosen
 
-    def _method_frame(self, cls: ClassThing, method: ast.FunctionDef | ast.AsyncFunctionDef, instance: Instance) -> Frame:
+    def _method_frame(
+        self, cls: ClassThing, method: ast.FunctionDef | ast.AsyncFunctionDef, instance: Instance
+    ) -> Frame:
         if instance.call is not None and method.name == "__init__" and instance.frame is not None:
             if instance.frame.depth < INLINED:
                 arguments = calls.bind(self, method, instance.call, instance.frame, bound=True)
@@ -734,41 +711,10 @@ class Evaluator:
         return value
 
 
-def absolute(module: Module, node: ast.ImportFrom) -> str | None:
-    """The absolute dotted name that a `from` import names; None beyond the top."""
-    if node.level == 0:
-        return node.module or ""
-    parts = module.name.split(".") if module.name else []
-    if not module.is_package:
-        parts = parts[:-1]
-    drop = node.level - 1
-    if drop > len(parts):
-        # the folder is no package: run as a script, or a layout without __init__.py
-        return "." * node.level + (node.module or "")
-    parts = parts[: len(parts) - drop] if drop else parts
-    if not parts or (drop and not parts):
-        return "." * node.level + (node.module or "")
-    return ".".join([*parts, node.module] if node.module else parts)
-
-
-def relative_file(module: Module, dotted: str) -> Any:
-    """The file of a relative import, by folders: packages without `__init__.py` count, too."""
-    if dotted.startswith("."):
-        level = len(dotted) - len(dotted.lstrip("."))
-        folder = module.path.parent
-        for _ in range(level - 1):
-            folder = folder.parent
-        rest = dotted.lstrip(".")
-    else:
-        own = module.name.split(".") if module.is_package else module.name.split(".")[:-1]
-        folder = module.path.parent
-        for _ in own:
-            folder = folder.parent
-        rest = dotted
-    if not rest:
-        initial = folder / "__init__.py"
-        return initial if initial.is_file() else None
-    return module_file(folder.joinpath(*rest.split(".")))
+def external(path: str) -> Known:
+    """Something of a package outside the project; the constants that are no finite numbers have their value."""
+    package, _, name = path.rpartition(".")
+    return known(NOT_FINITE[name] if package in ("math", "numpy", "torch") and name in NOT_FINITE else External(path))
 
 
 def parameters(function: Function) -> tuple[str, ...]:
@@ -794,7 +740,7 @@ def default_of(function: Function, name: str) -> ast.expr | None:
 
 def defines(module: Module, name: str) -> bool:
     """Whether module-level code binds a name."""
-    return bool(block_leaving(module.tree.body, name)[0])
+    return bool(module.leaving(module.tree, name)[0])
 
 
 def _within(node: ast.AST, root: ast.AST) -> bool:
@@ -813,7 +759,7 @@ def _global_assignments(module: Module, name: str) -> Iterator[Binding]:
         return
     for node in module.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _declared_global(node, name):
-            yield from block_leaving(node.body, name)[0]
+            yield from module.leaving(node, name)[0]
 
 
 def _is_none(binding: Binding) -> bool:
@@ -870,20 +816,3 @@ def _computed(function: Callable[[Any, Any], Any], left: Known, right: Known) ->
         return Unknown("arithmetic")
     origin = left.origin if left.origin.settable or not right.origin.settable else right.origin
     return Known(value, origin, left.place or right.place)
-
-
-__all__ = [
-    "Collection",
-    "Entry",
-    "Evaluator",
-    "Frame",
-    "Selection",
-    "Sequence",
-    "absolute",
-    "default_of",
-    "defines",
-    "is_open",
-    "parameters",
-    "relative_file",
-    "text",
-]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Bound
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,11 +21,13 @@ from wdlint.reading.values import (
     Entry,
     External,
     Form,
+    Instance,
     Known,
     Mapping,
     Origin,
     Partial,
     Place,
+    Product,
     Selection,
     Sequence,
     Unknown,
@@ -34,7 +36,6 @@ from wdlint.reading.values import (
     is_open,
     join,
     known,
-    number,
     numbers,
 )
 
@@ -57,17 +58,34 @@ class Optimizer:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument of a constructor. `node` is its value as written, `keyword` is None for a positional one."""
+    """An argument of a constructor, with the place of its value as written.
+
+    `keyword` is None for a positional one, `entry` is set for one that a `**mapping` holds.
+    """
 
     name: str
     value: Value
     place: Place
     keyword: ast.keyword | None = None
+    entry: Entry | None = None
 
     @property
     def span(self) -> Span:
-        """`weight_decay=0.1` as a whole, or the value alone."""
+        """`weight_decay=0.1` or `"weight_decay": 0.1` as a whole, or the value alone."""
+        if self.entry is not None:
+            return entry_span(self.entry, self.place)
         return self.place.module.span(self.keyword or self.place.node)
+
+
+def entry_span(entry: Entry, place: Place) -> Span:
+    """A key with its value, which is at `place`; the value alone when the two are not written together."""
+    module, key = place.module, entry.key_node
+    if key is None or not module.holds(key):
+        return module.span(place.node)
+    if isinstance(key, ast.keyword):
+        return module.span(key)
+    start, end = module.span(key), module.span(place.node)
+    return Span(start.filename, start.start, end.end, start.cell) if start.cell == end.cell else end
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +121,13 @@ class Group:
     def place(self) -> Place | None:
         """The dict display."""
         return self.mapping.place if self.mapping is not None else None
+
+    def written_in(self, module: Module) -> ast.Dict | ast.Call | None:
+        """Its `{...}` or `dict(...)` when that stands in a module."""
+        match self.place:
+            case Place(where, ast.Dict() | ast.Call(ast.Name("dict")) as node) if where is module:
+                return node
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +194,21 @@ class OptimizerSite:
         """The class as the call names it."""
         return self.module.span(self.call.func)
 
-    @property
+    @cached_property
     def laws(self) -> tuple[Law, ...]:
         """The measured laws of its classes under the flags of this call."""
-        flags = {
-            name: argument.value.value for name, argument in self.arguments.items() if isinstance(argument.value, Known)
-        }
-        return tuple(o.law.under(flags) for o in self.optimizers if o.law is not None)
+        return tuple(o.law.under(self._flags) for o in self.optimizers if o.law is not None)
+
+    @cached_property
+    def _flags(self) -> dict[str, object]:
+        return dict(_plain((name, argument.value) for name, argument in self.arguments.items()))
+
+    def laws_of(self, group: Group) -> tuple[Law, ...]:
+        """The same for a group, whose keys come before the call's arguments."""
+        if group.mapping is None:
+            return self.laws
+        own = dict(_plain((entry.key, entry.value) for entry in group.mapping.entries))
+        return tuple(o.law.under({**self._flags, **own}) for o in self.optimizers if o.law is not None)
 
     @property
     def law(self) -> Law | None:
@@ -199,10 +232,10 @@ class OptimizerSite:
         name = laws[0].decay_argument if laws else "weight_decay"
         entry = group.entry(name)
         if entry is not None:
-            place = group.place
             node = entry.value_node
-            where = Place(place.module, node) if place is not None and node is not None else None
-            span = self._entry_span(group, entry)
+            modules = (self.module, *([group.place.module] if group.place is not None else []))
+            where = next((Place(module, node) for module in modules if node is not None and module.holds(node)), None)
+            span = entry_span(entry, where) if where is not None else self.span
             return Decay(entry.value, span, group, "group", where)
         if group.mapping is not None and group.mapping.open:
             return Decay(Unknown("the group may hold more keys"), self.span, group, "group")
@@ -219,32 +252,26 @@ class OptimizerSite:
         ]
         return Decay(join(defaults), self.callee, group, "default")
 
-    def _entry_span(self, group: Group, entry: Entry) -> Span:
-        place = group.place
-        if place is None or entry.value_node is None:
-            return self.span
-        if isinstance(entry.key_node, ast.keyword):
-            return place.module.span(entry.key_node)
-        whole = place.module.span(entry.value_node)
-        if entry.key_node is not None:
-            key = place.module.span(entry.key_node)
-            if key.filename == whole.filename and key.cell == whole.cell:
-                return Span(key.filename, key.start, whole.end, key.cell)
-        return whole
-
     def decays(self) -> Iterator[Decay]:
-        """The decays of all groups, each place once; the constructor's when the groups are not known."""
-        seen: set[tuple[str, int, object, object]] = set()
+        """The decays of all groups, each place once a law; the constructor's when the groups are not known."""
+        seen: set[tuple[object, ...]] = set()
         groups = self.groups
         if not groups:
-            groups = (Group(Unknown(self.unresolved)),)
-            if not (self.arguments.keys() & {law.decay_argument for law in self.laws}):
-                return
+            given = self.arguments.keys() & {law.decay_argument for law in self.laws}
+            groups = (*((Group(Unknown(self.unresolved)),) if given else ()), *self.added)
         for group in groups:
             decay = self.decay_of(group)
-            if decay.span.key not in seen:
-                seen.add(decay.span.key)
+            key = (decay.span.key, self.laws_of(group))
+            if key not in seen:
+                seen.add(key)
                 yield decay
+
+
+def _plain(values: Iterable[tuple[str, Value]]) -> Iterator[tuple[str, object]]:
+    """Those that are known and may be flags."""
+    for name, value in values:
+        if isinstance(value, Known) and isinstance(value.value, bool | int | float | str | None):
+            yield name, value.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,20 +321,23 @@ def _is_group(module: Module, container: ast.expr) -> bool:
     return False
 
 
-def related(evaluator: Evaluator, module: Module) -> list[Module]:
-    """The module itself, what it imports, and what imports it: where its optimizers may be worked on."""
-    imported = evaluator.imports(module)
-    further = [inner for one in imported for inner in evaluator.imports(one)]
-    found = [module]
-    for one in [*imported, *further, *evaluator.importers(module)]:
-        if one not in found:
-            found.append(one)
-    return found
+def related(evaluator: Evaluator, module: Module, *words: str) -> Iterator[Module]:
+    """The module itself, what it imports, and what imports it: where its optimizers may be worked on.
+
+    Other files only when their text holds all of `words`.
+    """
+    yield module
+    here = module.path.absolute()
+    imported = evaluator.imported(here)
+    further = (path for one in imported for path in evaluator.imported(one))
+    paths = dict.fromkeys((*imported, *further, *evaluator.importing(here)))
+    paths.pop(here, None)
+    yield from evaluator.mentioning(paths, *words)
 
 
 def written_later(site: OptimizerSite) -> DecayWriter | None:
     """A writer of `group["weight_decay"]` near a site."""
-    for module in related(site.evaluator, site.module):
+    for module in related(site.evaluator, site.module, "param_groups", "weight_decay"):
         found = writers(module)
         if found:
             return found[0]
@@ -334,7 +364,15 @@ def _may_build(node: ast.Call, names: frozenset[str], module: Module) -> bool:
             return False
     if leaf in names:
         return True
-    if leaf in calls.MEMBERS or leaf in ("partial", "dict", "add_argument", "print", "isinstance", "len", "field"):
+    if leaf in calls.MEMBERS or leaf in (
+        "partial",
+        "dict",
+        "add_argument",
+        "print",
+        "isinstance",
+        "len",
+        "field",
+    ):
         return False
     keywords = {keyword.arg for keyword in node.keywords}
     if "weight_decay" in keywords or "params" in keywords:
@@ -369,6 +407,15 @@ def _site(evaluator: Evaluator, module: Module, node: ast.Call) -> OptimizerSite
         return _wrapped(evaluator, module, node, options)
     certain = len(found) == 1 and len(options) == 1 and not is_open(callee)
     return build(evaluator, module, node, call, tuple(dict.fromkeys(found)), not certain)
+
+
+def built_by(evaluator: Evaluator, option: Known) -> OptimizerSite | None:
+    """The site at which an object was built, when it is an optimizer."""
+    match option.value:
+        case Product(_, ast.Call() as node, frame) | Instance(_, ast.Call() as node, frame) if frame is not None:
+            found = _site(evaluator, frame.module, node) if frame.module.holds(node) else None
+            return found if isinstance(found, OptimizerSite) else None
+    return None
 
 
 def _merged(node: ast.Call, inner: ast.Call) -> ast.Call:
@@ -474,10 +521,15 @@ def _arguments(
         match value:
             case Known(Mapping(entries, more)):
                 open_ = open_ or more
+                modules = (frame.module, *([value.place.module] if value.place is not None else []))
                 for entry in entries:
-                    node = entry.value_node or keyword.value
-                    module = value.place.module if value.place is not None and entry.value_node else frame.module
-                    found.setdefault(entry.key, Argument(entry.key, entry.value, Place(module, node)))
+                    node = entry.value_node
+                    module = next((m for m in modules if node is not None and m.holds(node)), None)
+                    if module is None or node is None:
+                        argument = Argument(entry.key, entry.value, Place(frame.module, keyword.value))
+                    else:
+                        argument = Argument(entry.key, entry.value, Place(module, node), entry=entry)
+                    found.setdefault(entry.key, argument)
             case _:
                 open_ = True
     return found, open_

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wdlint.reading.imports import Import, imports_in, module_file
 from wdlint.reading.text import Source, UnreadableFile, parse, read_source
 from wdlint.reading.tree import Module
 
@@ -34,13 +34,16 @@ def project_root(path: Path) -> Path:
 
 @dataclass(slots=True, eq=False)
 class Project:
-    """A folder of Python files. Everything is read on demand and kept."""
+    """A folder of Python files. Everything is read on demand and kept; `version` counts texts that changed."""
 
     root: Path
+    version: int = 0
     _modules: dict[Path, Module | None] = field(default_factory=dict)
     _found: dict[tuple[str, Path], Path | None] = field(default_factory=dict)
     _files: list[Path] | None = None
+    _imports: dict[str, list[tuple[Path, Import]]] | None = None
     _contents: dict[Path, bytes] = field(default_factory=dict)
+    _methods: dict[str, bool] = field(default_factory=dict)
     _kept: int = 0
 
     def files(self) -> list[Path]:
@@ -49,9 +52,23 @@ class Project:
             self._files = sorted(_walk(self.root))
         return self._files
 
-    def add(self, module: Module) -> None:
-        """Make known a module that is parsed already."""
-        self._modules[module.path.absolute()] = module
+    def checked(self, source: Source) -> Module:
+        """The module of a text that is checked: the one that is known, unless the text is another.
+
+        Raises UnreadableFile.
+        """
+        path = source.path.absolute()
+        present = self._modules.get(path)
+        if present is not None and (present.source.text, present.source.filename) == (
+            source.text,
+            source.filename,
+        ):
+            return present
+        module = parsed(self, source, parse(source))
+        if path in self._modules:
+            self.version += 1  # others may have been read together with what stood here
+        self._modules[path] = module
+        return module
 
     def module(self, path: Path) -> Module | None:
         """The parsed file, None when it cannot be read; the reason is told when the file itself is checked."""
@@ -82,12 +99,23 @@ class Project:
             folder = folder.parent
         return ".".join(parts)
 
-    def find(self, name: str, importer: Module) -> Path | None:
-        """The file of an absolutely imported module, None when the project has none of that name."""
-        key = (name, importer.path.parent)
+    def find(self, name: str, folder: Path) -> Path | None:
+        """The file of a module that a file in `folder` imports by its full name, None when the project has none."""
+        key = (name, folder)
         if key not in self._found:
-            self._found[key] = self._search(name, importer.path.absolute().parent)
+            self._found[key] = self._search(name, folder.absolute())
         return self._found[key]
+
+    def importing(self, word: str) -> list[tuple[Path, Import]]:
+        """All imports in the project that mention a word, as a module or a name."""
+        if self._imports is None:
+            self._imports = {}
+            for path in self.files():
+                for statement in imports_in(self.content(path)):
+                    last = statement.module.rpartition(".")[2]
+                    for mentioned in {*statement.names, last} if last else statement.names:
+                        self._imports.setdefault(mentioned, []).append((path, statement))
+        return self._imports.get(word, [])
 
     def _search(self, name: str, folder: Path) -> Path | None:
         relative = Path(*name.split("."))
@@ -109,6 +137,13 @@ class Project:
                 return found
         return None
 
+    def defines_method(self, name: str) -> bool:
+        """Whether any file of the project defines a function of that name."""
+        if name not in self._methods:
+            token = f"def {name}(".encode()
+            self._methods[name] = any(token in self.content(path) for path in self.files())
+        return self._methods[name]
+
     def content(self, path: Path) -> bytes:
         """The bytes of a file, kept while they are few; empty when it cannot be read."""
         if path in self._contents:
@@ -122,29 +157,11 @@ class Project:
             self._contents[path] = data
         return data
 
-    def matching(self, pattern: bytes) -> Iterator[Module]:
-        """Modules in whose bytes a regular expression is found."""
-        expression = re.compile(pattern)
-        for path in self.files():
-            if expression.search(self.content(path)):
-                module = self.module(path)
-                if module is not None:
-                    yield module
-
 
 def parsed(project: Project, source: Source, tree: ast.Module) -> Module:
     """A module of the project from its source and tree."""
     path = source.path.absolute()
     return Module(source, tree, project.dotted(path), path.stem == "__init__")
-
-
-def module_file(base: Path) -> Path | None:
-    """`base/__init__.py` or `base.py`."""
-    package = base / "__init__.py"
-    if package.is_file():
-        return package
-    file = base.with_name(base.name + ".py")
-    return file if file.is_file() else None
 
 
 def _known_package(name: str) -> bool:

@@ -6,7 +6,11 @@ import enum
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wdlint.reading.values import Place
 
 
 class Aspect(enum.Enum):
@@ -24,12 +28,16 @@ class Aspect(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """One test. `words`: the fragments or types it looks for, None when they are not known."""
+    """One test. `words`: the fragments or types it looks for, None when they are not known.
+
+    `place` is where it is written; tests that read the same are the same wherever they stand.
+    """
 
     text: str
     aspect: Aspect
     words: tuple[str, ...] | None = ()
     collection: bool = False  # `n in names`: membership, not a substring
+    place: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

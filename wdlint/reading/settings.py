@@ -41,6 +41,7 @@ YAML = frozenset(
         "ruamel.yaml.safe_load", "omegaconf.OmegaConf.load", "ruamel.yaml.YAML.load", "yaml.YAML.load",
     }
 )  # fmt: skip
+YAML_1_2 = frozenset(path for path in YAML if not path.startswith("yaml.") or "YAML" in path)  # these know 1e-4
 FIELDS = frozenset({"dataclasses.field", "pydantic.Field", "attr.ib", "attrs.field", "typer.Option", "typer.Argument"})
 
 
@@ -107,10 +108,15 @@ def _dest(node: ast.Call) -> str | None:
 def setting(evaluator: Evaluator, parser: Product, name: str) -> Value:
     """What `args.name` is when nobody passes the flag."""
     module = parser.frame.module
-    for place in (module, *evaluator.imports(module), *evaluator.importers(module)):
-        value = _declared(evaluator, place, name, parser.call if place is module else None)
-        if value is not None:
-            return value
+    here = module.path.absolute()
+    value = _declared(evaluator, module, name, parser.call)
+    if value is not None:
+        return value
+    for paths in (evaluator.imported(here), evaluator.importing(here)):
+        for place in evaluator.mentioning(paths, "add_argument"):
+            value = _declared(evaluator, place, name, None)
+            if value is not None:
+                return value
     return Unknown(f"no `add_argument` for `{name}`")
 
 
@@ -175,9 +181,8 @@ def loose_setting(evaluator: Evaluator, name: str, node: ast.Attribute, frame: F
         return None
     value = _declared(evaluator, module, name, None)
     if value is None:
-        found = [
-            v for m in evaluator.importers(module) if (v := _declared(evaluator, m, name, None)) is not None
-        ]
+        users = evaluator.mentioning(evaluator.importing(module.path.absolute()), "add_argument")
+        found = [v for user in users if (v := _declared(evaluator, user, name, None)) is not None]
         value = join(found) if found else None
     return value
 
@@ -243,7 +248,7 @@ def loaded(evaluator: Evaluator, path: str, node: ast.Call, frame: Frame) -> Val
     try:
         if file.stat().st_size > LARGEST:
             return Unknown(f"`{name}` is too large")
-        data = _parse(kind, file.read_text(encoding="utf-8"))
+        data = _parse("yaml 1.2" if path in YAML_1_2 else kind, file.read_text(encoding="utf-8"))
     except Exception:  # a configuration file that does not parse is simply not known
         return Unknown(f"`{name}` cannot be read")
     return _value(data, Place(frame.module, node))
@@ -285,12 +290,14 @@ def _parse(kind: str, content: str) -> Any:
             return json.loads(content)
         case "toml":
             return tomllib.loads(content)
-        case _:
+        case "yaml 1.2":
             from ruamel.yaml import YAML as Loader
 
-            loader = Loader(typ="safe", pure=True)
-            loader.version = (1, 1)  # as PyYAML reads it: `1e-4` is a string there
-            return loader.load(content)
+            return Loader(typ="safe", pure=True).load(content)
+        case _:
+            from wdlint.reading import pyyaml
+
+            return pyyaml.load(content)
 
 
 def _value(data: Any, place: Place) -> Value:

@@ -35,6 +35,9 @@ class Binding:
     alias: ast.alias | None = None
 
 
+Leaving = tuple[list[Binding], bool]
+
+
 @dataclass(slots=True, eq=False)
 class Module:
     """A parsed file. `name` is its dotted name as the project imports it."""
@@ -47,6 +50,7 @@ class Module:
     _calls: dict[str, list[ast.Call]] | None = None
     _references: dict[str, list[ast.Call]] | None = None
     _mutations: dict[ast.AST, dict[str, list[ast.stmt]]] = field(default_factory=dict)
+    _leaving: dict[ast.AST, dict[str, Leaving]] = field(default_factory=dict)
     _parents: dict[ast.AST, ast.AST] | None = None
     _nodes: list[ast.AST] | None = None
 
@@ -107,6 +111,10 @@ class Module:
             stack.extend(reversed(children))
         self._parents, self._nodes = parents, nodes
 
+    def holds(self, node: ast.AST) -> bool:
+        """Whether a node stands in this file."""
+        return node in self.parents
+
     def span(self, node: ast.AST) -> Span:
         """Where a node stands, as findings say it."""
         return span_of(self.source, cast(Located, node))
@@ -161,30 +169,38 @@ class Module:
             parent = self.parents.get(parent)
         return parent if isinstance(parent, ast.ClassDef) else None
 
+    def leaving(self, scope: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> Leaving:
+        """What a name may be bound to at the end of a scope, as `block_leaving`; remembered."""
+        names = self._leaving.setdefault(scope, {})
+        if name not in names:
+            names[name] = block_leaving(scope.body, name)
+        return names[name]
+
     def mutations(self, scope: Scope) -> dict[str, list[ast.stmt]]:
         """Statements of a scope that change a named container: `x.append(..)`, `x[k] = v`, `x[k].append(..)`."""
         if scope not in self._mutations:
             found: dict[str, list[ast.stmt]] = {}
             for statement in statements_of(scope):
-                name = _mutated(statement)
-                if name is not None:
+                for name in _mutated(statement):
                     found.setdefault(name, []).append(statement)
             self._mutations[scope] = found
         return self._mutations[scope]
 
 
-def _mutated(statement: ast.stmt) -> str | None:
-    target: ast.AST | None = None
+def _mutated(statement: ast.stmt) -> Iterator[str]:
+    targets: list[ast.expr] = []
     match statement:
+        case ast.Expr(ast.Call(ast.Attribute(ast.IfExp(_, body, orelse), name))) if name in MUTATORS:
+            targets = [body, orelse]  # (decay if test else no_decay).append(p)
         case ast.Expr(ast.Call(ast.Attribute(receiver, name))) if name in MUTATORS:
-            target = receiver
-        case ast.Assign([ast.Subscript() as target]):
-            pass
-        case ast.AugAssign(ast.Subscript() as target):
-            pass
-    while isinstance(target, ast.Subscript):
-        target = target.value
-    return target.id if isinstance(target, ast.Name) else None
+            targets = [receiver]
+        case ast.Assign([ast.Subscript() as changed]) | ast.AugAssign(ast.Subscript() as changed):
+            targets = [changed]
+    for target in targets:
+        while isinstance(target, ast.Subscript):
+            target = target.value
+        if isinstance(target, ast.Name):
+            yield target.id
 
 
 def statements_of(scope: Scope) -> Iterator[ast.stmt]:
@@ -274,20 +290,23 @@ def _direct(statement: ast.stmt, name: str) -> Binding | None:
             for alias in aliases:
                 if (alias.asname or alias.name) == name:
                     return Binding(statement, "from", alias=alias)
-    if isinstance(statement, ast.Expr | ast.Assign | ast.If | ast.While | ast.Return):
-        test = statement.test if isinstance(statement, ast.If | ast.While) else statement.value
-        if test is not None:
-            for node in ast.walk(test):
-                if isinstance(node, ast.NamedExpr) and node.target.id == name:
-                    return Binding(statement, "assign", node.value)
     return None
+
+
+def _walrus(test: ast.expr, statement: ast.stmt, name: str) -> list[Binding]:
+    return [
+        Binding(statement, "assign", node.value)
+        for node in ast.walk(test)
+        if isinstance(node, ast.NamedExpr) and node.target.id == name
+    ]
 
 
 def leaving(statement: ast.stmt, name: str) -> tuple[list[Binding], bool]:
     """Bindings of `name` that may hold after a statement, newest first, and whether one of them surely does."""
     match statement:
-        case ast.If(_, body, orelse):
-            return _arms([body, orelse], name)
+        case ast.If(test, body, orelse):
+            found, sure = _arms([body, orelse], name)
+            return (found, True) if sure else (found + _walrus(test, statement, name), False)
         case ast.For(target, iterable, body, orelse) | ast.AsyncFor(target, iterable, body, orelse):
             found, _ = block_leaving(body, name)
             found += [Binding(statement, "for", iterable, path) for path in _targets(target, name)]

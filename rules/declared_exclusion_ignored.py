@@ -1,0 +1,122 @@
+"""The model says which of its parameters must not be decayed, and the optimizer's groups never ask.
+
+## What it does
+Finds optimizers over a model whose class (or the class of one of its parts) in this project declares
+exclusions, as `no_weight_decay()`, `no_weight_decay_keywords()` or `p._no_weight_decay = True`, while nothing
+that builds the groups reads the declaration.
+
+## Why it hurts
+The declaration does nothing by itself: torch knows neither the methods nor the attribute. Position
+embeddings, class tokens, `A_log` or `D` are decayed although their author wrote down that they must not be.
+Rules by rank or name do not replace it, since such tensors have two or three dimensions and names of their
+own.
+
+## Example
+    class ViT(nn.Module):
+        def no_weight_decay(self):
+            return {"pos_embed", "cls_token"}
+
+    model = ViT()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
+
+## Use instead
+    skip = model.no_weight_decay()
+    named = list(model.named_parameters())
+    optimizer = torch.optim.AdamW([
+        {"params": [p for n, p in named if p.ndim >= 2 and n not in skip], "weight_decay": 0.05},
+        {"params": [p for n, p in named if p.ndim < 2 or n in skip], "weight_decay": 0.0},
+    ], lr=1e-3)
+
+## Fix safety
+Unsafe: the declared tensors (and, where there was one group, biases and norm gains) stop decaying, and the
+groups change, so an optimizer state saved before may not load.
+
+## When to ignore
+The declaration came along with copied code and this recipe decays those tensors on purpose.
+
+## References
+Issues: graphnet-team/graphnet#713, state-spaces/mamba#798, athms/mad-lab#5.
+Who asks: timm's `param_groups_weight_decay` reads the model's `no_weight_decay()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wdlint.findings import Applicability, Finding, Fix, Related, Severity
+from wdlint.fixing.groups import Division, divided, plain_model
+from wdlint.linter import Context
+from wdlint.reading.declared import Form, Ignored, ignored, unwrapped
+from wdlint.reading.optimizers import OptimizerSite
+from wdlint.rule import CODE, Rule
+
+RULE = Rule(
+    code="WD410",
+    name="declared-exclusion-ignored",
+    severity=Severity.ERROR,
+    needs=CODE,
+    since="0.1",
+    markers=("optim", "Optim", "OPTIM", "weight_decay"),
+    fixable=True,
+)
+BY_METHOD = Division(
+    "p.ndim >= 2 and n not in {model}.no_weight_decay()", "p.ndim < 2 or n in {model}.no_weight_decay()", named=True
+)
+BY_TAG = Division(
+    'p.ndim >= 2 and not getattr(p, "_no_weight_decay", False)',
+    'p.ndim < 2 or getattr(p, "_no_weight_decay", False)',
+)
+EFFECT = (
+    "ask the model: what it declares stops decaying, and so do biases and norm gains; the optimizer gets a second"
+    " group, so optimizer states saved before do not load"
+)
+
+
+def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
+    """Say which of the model's declarations nobody reads."""
+    for one in ignored(site):
+        severity = max((decay.severity(RULE.severity) or Severity.ADVICE for decay in site.decays()), key=_rank)
+        names = [name for declaration in one.declarations for name in declaration.names or ()]
+        written = list(dict.fromkeys(declaration.form.value for declaration in one.declarations))
+        yield RULE.finding(
+            site.callee,
+            f"`{one.source}` declares {_listed(written)} and no group asks for it: {_decayed(names, severity)}",
+            severity=severity,
+            site=site.span,
+            label="its groups ignore what the model declares",
+            related=[Related("declared here", declaration.span) for declaration in one.declarations[:3]],
+            help="put what the model declares into a group with a decay of 0",
+            fix=_fix(site, one),
+        )
+
+
+def _rank(severity: Severity) -> int:
+    return severity.rank
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(name if name.startswith("_") else f"{name}()" for name in names)
+
+
+def _decayed(names: list[str], severity: Severity) -> str:
+    names = list(dict.fromkeys(names))
+    what = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    verb = "is" if len(names) < 2 else "are"
+    when = " once the decay is set" if severity is Severity.ADVICE else ""
+    return f"{what or 'what it names'} {verb} decayed{when}"
+
+
+def _fix(site: OptimizerSite, one: Ignored) -> Fix | None:
+    """Ask what is declared in one way only, and where asking cannot fail."""
+    forms = {declaration.form for declaration in one.declarations}
+    model = plain_model(site)
+    if model is None or len(site.groups) != 1:
+        return None
+    if forms == {Form.TAG}:
+        division = BY_TAG
+    elif forms == {Form.METHOD} and all(d.own for d in one.declarations) and unwrapped(site, model):
+        division = BY_METHOD
+    else:
+        return None
+    edits = divided(site, site.decay_of(site.groups[0]), division)
+    return Fix(Applicability.UNSAFE, EFFECT, edits) if edits else None

@@ -1,0 +1,88 @@
+"""An iterator over the parameters is used a second time, when it is already empty.
+
+## What it does
+Finds a stored `named_parameters()`, `parameters()`, `filter(...)` or generator expression that is read twice
+on one path. Uses on branches that exclude each other are fine.
+
+## Why it hurts
+The second reader gets nothing: its group has no parameters, and they are never trained or never decayed.
+torch raises only if the empty iterator is the whole argument; inside a group dictionary it is accepted
+without a word.
+
+## Example
+    named = model.named_parameters()
+    decay = [p for n, p in named if p.ndim >= 2]
+    no_decay = [p for n, p in named if p.ndim < 2]
+
+## Use instead
+    named = list(model.named_parameters())
+    decay = [p for n, p in named if p.ndim >= 2]
+    no_decay = [p for n, p in named if p.ndim < 2]
+
+## Fix safety
+Safe: a list gives every reader the same elements in the same order. Parameters that were lost until now are
+trained, as the code says.
+
+## When to ignore
+Never knowingly.
+
+## References
+Measured with torch 2.15.0: one generator in two groups gives groups of 1 and 0 parameters without an error.
+Issue: emote#129 (review).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wdlint.findings import Applicability, Finding, Fix, Related, Severity
+from wdlint.fixing.calls import wrap
+from wdlint.linter import Context
+from wdlint.reading.iterators import ExhaustedIterator, is_list_shadowed
+from wdlint.rule import CODE, Rule
+
+RULE = Rule(
+    code="WD205",
+    name="iterator-exhausted",
+    severity=Severity.ERROR,
+    needs=CODE,
+    since="0.1",
+    markers=("parameters(", "modules("),
+    fixable=True,
+)
+
+
+def check(found: ExhaustedIterator, context: Context) -> Iterator[Finding]:
+    """Say where an iterator is read that has no elements left."""
+    module, name = found.module, found.name
+    first, second = module.span(found.first), module.span(found.second)
+    related = [Related(f"`{name}` is an iterator: it can be read once", module.span(found.definition))]
+    if found.repeated:
+        message = f"`{name}` is read in every round of a loop: from the second round on it is empty"
+        label = "empty from the second round on"
+    elif found.peeked:
+        message = f"`{name}` has given its first element to `next` on line {first.start.row}: this reader misses it"
+        label = "without the first element"
+    else:
+        message = f"`{name}` was read to its end on line {first.start.row}: here it is empty"
+        label = "nothing is left"
+    if not found.repeated:
+        related.append(Related("`next` takes one out" if found.peeked else "read to its end here", first))
+    yield RULE.finding(
+        second,
+        message,
+        label=label,
+        related=related,
+        help=f"store a list, or ask the model again instead of reading `{name}` twice",
+        fix=_fix(found),
+    )
+
+
+def _fix(found: ExhaustedIterator) -> Fix | None:
+    if found.stepped or is_list_shadowed(found.module):
+        return None
+    return Fix(
+        Applicability.SAFE,
+        f"store a list: every reader of `{found.name}` gets all elements, those that were lost are trained from now on",
+        wrap(found.module.source, found.definition, "list"),
+    )

@@ -1,0 +1,95 @@
+"""Plain factors such as `lam`, `args.l2` or `0.5 * group["lr"]`, as opposed to tensors that code computes."""
+
+from __future__ import annotations
+
+import ast
+
+from wdlint.reading.evaluate import Evaluator, Frame
+from wdlint.reading.tree import Binding, Module, Scope, block_leaving, reaching
+from wdlint.reading.values import Element, Value, alternatives, is_open, number
+
+CONVERSIONS = frozenset({"float", "int", "max", "min", "abs", "round", "len"})
+NESTED = 8
+
+
+def is_coefficient(evaluator: Evaluator, node: ast.expr, frame: Frame, depth: int = 0) -> bool:
+    """Whether an expression is a number or a setting; names that nobody binds here are taken for one."""
+    if depth > NESTED:
+        return False
+    value = evaluator.evaluate(node, frame)
+    options = alternatives(value)
+    if options and all(number(option) is not None for option in options):
+        return True
+    if any(isinstance(option.value, Element) for option in options):
+        return False
+
+    def plain(*inner: ast.expr) -> bool:
+        return all(is_coefficient(evaluator, one, frame, depth + 1) for one in inner)
+
+    match node:
+        case ast.Constant(int() | float()):
+            return True
+        case ast.Name():
+            return all(
+                found.kind == "assign" and found.value is not None and plain(found.value)
+                for found in bindings(frame.module, node)
+            )
+        case ast.Attribute(receiver, name):
+            return name not in ("grad", "data") and plain_path(frame.module, receiver)
+        case ast.Subscript(container, ast.Constant()):
+            return plain_path(frame.module, container)
+        case ast.BinOp(left, ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Pow(), right):
+            return plain(left, right)
+        case ast.UnaryOp(_, operand):
+            return plain(operand)
+        case ast.IfExp(_, body, orelse):
+            return plain(body, orelse)
+        case ast.Call(ast.Name(function), arguments) if function in CONVERSIONS:
+            return function == "len" or plain(*arguments)
+        case ast.Call(ast.Attribute(receiver, "item" | "detach"), []):
+            return plain(receiver)
+    return False
+
+
+def plain_path(module: Module, node: ast.expr) -> bool:
+    """Whether `a.b["c"]` starts at a name that is no loop variable over tensors."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return False
+    return not any(found.kind == "for" and not _over_groups(found) for found in bindings(module, node))
+
+
+def _over_groups(binding: Binding) -> bool:
+    return binding.value is not None and ast.unparse(binding.value).endswith(".param_groups")
+
+
+def bindings(module: Module, name: ast.Name) -> list[Binding]:
+    """What may have bound a name where it is read, in the innermost scope that binds it; parameters bind nothing."""
+    use: ast.AST = name
+    scope: Scope = module.scope(name)
+    direct = True
+    while True:
+        if isinstance(scope, ast.Lambda):
+            found: list[Binding] = []
+        elif direct:
+            found, _ = reaching(module, scope, name.id, use)
+        elif isinstance(scope, ast.ClassDef):
+            found = []
+        else:
+            found, _ = block_leaving(scope.body, name.id)
+        if found or isinstance(scope, ast.Module):
+            return found
+        if not isinstance(scope, ast.ClassDef) and name.id in _parameters(scope):
+            return []
+        use, scope, direct = scope, module.scope(scope), False
+
+
+def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
+    return {inner.arg for inner in ast.walk(function.args) if isinstance(inner, ast.arg)}
+
+
+def is_zero(value: Value) -> bool:
+    """Whether a number is 0 whatever happens in the code."""
+    options = alternatives(value)
+    return bool(options) and not is_open(value) and all(number(option) == 0 for option in options)

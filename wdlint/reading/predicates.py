@@ -1,0 +1,244 @@
+"""Tests on parameter names that cannot mean what they say: membership among fragments, strings gone through by letters."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from wdlint.findings import Span
+from wdlint.reading.containers import target_path
+from wdlint.reading.evaluate import Evaluator
+from wdlint.reading.text import Located, extent_of, span_between
+from wdlint.reading.tree import COMPREHENSIONS, Module, reaching
+from wdlint.reading.values import (
+    Element,
+    Form,
+    Known,
+    Origin,
+    Place,
+    Product,
+    Sequence,
+    alternatives,
+    strings,
+)
+
+# What no parameter of a whole model is called in full: the last part of a name alone, a piece between dots, a
+# kind of module. `norm.weight` and `pos_embed` may be full names.
+FRAGMENT = re.compile(
+    r"\..*|.*\.|weight|bias|gamma|beta|ln|bn|gn|emb|embed|embeddings?|LayerNorm(\..*)?|"
+    r"[A-Za-z_]*[Nn]orm(\dd)?"
+)
+HOLDERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "Module"})
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipTest:
+    """`n in words`, where `n` is the full name of a parameter and some of `words` are `fragments` of names.
+
+    `whole` is the test with a `not` before it, `negative` whether it asks for names that are not among them.
+    """
+
+    module: Module
+    whole: ast.expr
+    name: str
+    words: tuple[str, ...]
+    fragments: tuple[str, ...]
+    collection: ast.expr
+    negative: bool
+    written: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class LetterTest:
+    """A test on names that goes through the letters of a string; `iteration` is the first that does.
+
+    `string` is the constant, in `module` or in another one; `brackets` says that it stands in brackets of its own.
+    `replaceable`: a tuple may take its place, since it is one literal and nothing but loops reads it.
+    """
+
+    module: Module
+    string: Place
+    word: str
+    iteration: ast.expr
+    brackets: bool
+    replaceable: bool
+
+    @property
+    def span(self) -> Span:
+        """The string as it is written, with its brackets."""
+        source = self.string.module.source
+        start, end = extent_of(source, cast(Located, self.string.node))
+        if self.brackets:
+            start, end = source.text.rindex("(", 0, start), source.text.index(")", end) + 1
+        return span_between(source, start, end)
+
+
+def memberships(evaluator: Evaluator, module: Module) -> Iterator[MembershipTest]:
+    """All such tests of a module that has to do with weight decay."""
+    if "named_parameters" not in module.source.text or "decay" not in module.source.text:
+        return
+    for node in module.nodes:
+        match node:
+            case ast.Compare(ast.Name() as needle, [ast.In() | ast.NotIn() as op], [collection]):
+                pass
+            case _:
+                continue
+        evaluator.steps = 0
+        if not _is_full_name(evaluator, module, needle):
+            continue
+        hay = evaluator.evaluate(collection, evaluator.frame(module))
+        words = strings(hay)
+        if not words or not isinstance(hay, Known) or not isinstance(hay.value, Sequence):
+            continue
+        fragments = tuple(word for word in words if FRAGMENT.fullmatch(word))
+        if fragments:
+            parent = module.parents[node]
+            negated = isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.Not)
+            whole = parent if negated and isinstance(parent, ast.UnaryOp) else node
+            negative = isinstance(op, ast.NotIn) != negated
+            yield MembershipTest(module, whole, needle.id, words, fragments, collection, negative, hay.place)
+
+
+def _is_full_name(evaluator: Evaluator, module: Module, needle: ast.Name) -> bool:
+    """Whether a name is the loop variable for the names of `model.named_parameters()`, unchanged."""
+    if not _is_loop_variable(module, needle):
+        return False
+    match evaluator.evaluate(needle, evaluator.frame(module)):
+        case Known(Element(Form.NAME, selections)):
+            return bool(selections) and all(_is_whole_model(evaluator, s.place) for s in selections)
+    return False
+
+
+def _is_loop_variable(module: Module, name: ast.Name) -> bool:
+    for above in module.ancestors(name):
+        if isinstance(above, COMPREHENSIONS):
+            if any(target_path(generator.target, name.id) is not None for generator in above.generators):
+                return True
+        if isinstance(above, ast.stmt | ast.Lambda):
+            break
+    bindings, _ = reaching(module, module.scope(name), name.id, name)
+    return len(bindings) == 1 and bindings[0].kind == "for"
+
+
+def _is_whole_model(evaluator: Evaluator, place: Place) -> bool:
+    """Whether parameters come from `X.named_parameters()`, X a model and no single layer."""
+    match place.node:
+        case ast.Call(ast.Attribute(receiver, "named_parameters"), [], []):
+            pass
+        case _:
+            return False
+    match receiver:
+        case ast.Name():
+            bindings, _ = reaching(place.module, place.module.scope(receiver), receiver.id, receiver)
+            if any(binding.kind == "for" for binding in bindings):
+                return False
+        case ast.Attribute(ast.Name(owner), name) if owner == "self" or name == "module":
+            pass
+        case _:
+            return False
+    for option in alternatives(evaluator.evaluate(receiver, evaluator.frame(place.module))):
+        match option.value:
+            case Product(path) if path.startswith("torch.nn.") and path.rpartition(".")[2] not in HOLDERS:
+                return False
+            case Element():
+                return False
+    return True
+
+
+def letter_tests(evaluator: Evaluator, module: Module) -> Iterator[LetterTest]:
+    """Strings that tests on parameter names of a module go through by letters, each once."""
+    text = module.source.text
+    if "any(" not in text and "all(" not in text and " in " not in text:
+        return
+    seen: set[tuple[object, int]] = set()
+    for node in module.nodes:
+        for variable, iterable, tests in _iterations(node):
+            needles = [test for test in tests if _asks(evaluator, module, test, variable)]
+            if not needles:
+                continue
+            evaluator.steps = 0
+            match evaluator.evaluate(iterable, evaluator.frame(module)):
+                case Known(str() as word, Origin.LITERAL | Origin.DEFAULT, Place(other, ast.Constant(value)) as place):
+                    key = (other.path, id(place.node))
+                    if value == word and len(word) > 1 and key not in seen:
+                        seen.add(key)
+                        replaceable = _is_one_literal(place) and _only_iterated(evaluator, place, iterable)
+                        yield LetterTest(module, place, word, iterable, _in_brackets(place), replaceable)
+
+
+def _iterations(node: ast.AST) -> Iterator[tuple[str, ast.expr, list[ast.expr]]]:
+    """Loops over patterns: the loop variable, what it goes over, and the tests made with it."""
+    match node:
+        case ast.GeneratorExp(elt, generators) | ast.ListComp(elt, generators):
+            for generator in generators:
+                if isinstance(generator.target, ast.Name):
+                    yield generator.target.id, generator.iter, [elt, *generator.ifs]
+        case ast.For(ast.Name(variable), iterable, body):
+            yield variable, iterable, [statement.test for statement in body if isinstance(statement, ast.If)]
+
+
+def _asks(evaluator: Evaluator, module: Module, test: ast.expr, variable: str) -> bool:
+    """Whether a test asks if `variable` is in a parameter's name, or at one end of it."""
+    frame = evaluator.frame(module)
+    for node in ast.walk(test):
+        match node:
+            case ast.Compare(ast.Name(needle), [ast.In() | ast.NotIn()], [hay]) if needle == variable:
+                pass
+            case ast.Call(ast.Attribute(hay, "startswith" | "endswith"), [ast.Name(needle)]) if needle == variable:
+                pass
+            case _:
+                continue
+        evaluator.steps = 0
+        if any(
+            isinstance(option.value, Element) and option.value.form is Form.NAME
+            for option in alternatives(evaluator.evaluate(hay, frame))
+        ):
+            return True
+    return False
+
+
+def _in_brackets(string: Place) -> bool:
+    """Whether brackets stand around a string that are no call's."""
+    if isinstance(string.module.parents[string.node], ast.Call):
+        return False
+    text = string.module.source.text
+    start, end = extent_of(string.module.source, cast(Located, string.node))
+    return text[:start].rstrip().endswith("(") and text[end:].lstrip().startswith(")")
+
+
+def _is_one_literal(string: Place) -> bool:
+    """Whether a string is one pattern: no literals that stand side by side, no list within it."""
+    start, end = extent_of(string.module.source, cast(Located, string.node))
+    written = string.module.source.text[start:end]
+    return re.fullmatch(r"""[rRuU]?(?P<quote>["'])[^"'\\\s,;|]+(?P=quote)""", written) is not None
+
+
+def _only_iterated(evaluator: Evaluator, string: Place, iteration: ast.expr) -> bool:
+    """Whether nothing but loops reads what the string is stored under, so that a tuple may take its place."""
+    module = string.module
+    name = _stored_under(module, string.node)
+    if name is None or any(True for _ in evaluator.mentioning(evaluator.importing(module.path.absolute()), name)):
+        return string.node is iteration
+    for node in module.nodes:
+        match node:
+            case ast.Name(identifier, ast.Load()) | ast.Attribute(_, identifier, ast.Load()) if identifier == name:
+                parent = module.parents[node]
+                if not (isinstance(parent, ast.comprehension | ast.For) and parent.iter is node):
+                    return False
+    return True
+
+
+def _stored_under(module: Module, node: ast.AST) -> str | None:
+    match module.parents[node]:
+        case ast.Assign([ast.Name(name) | ast.Attribute(_, name)]) | ast.AnnAssign(ast.Name(name)):
+            return name
+        case ast.arguments() as arguments:
+            positional = [*arguments.posonlyargs, *arguments.args]
+            defaults = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
+            pairs = [*zip(positional, defaults, strict=True)]
+            pairs += zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+            return next((argument.arg for argument, default in pairs if default is node), None)
+    return None

@@ -1,0 +1,66 @@
+"""How strong a decay is in each step: the decays of a site, and the learning rate that goes with each."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wdlint.reading.optimizers import Decay, Group, OptimizerSite, related
+from wdlint.reading.values import Known, Origin, Unknown, Value, is_open, join, numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The smallest and the largest of the numbers that a value may be, all of them known."""
+
+    low: float
+    high: float
+
+
+def bounds(value: Value) -> Bounds | None:
+    """Between which numbers a value lies; None when it may be something unknown."""
+    found = [float(option.value) for option in numbers(value)]
+    return Bounds(min(found), max(found)) if found and not is_open(value) else None
+
+
+def decays_with_rates(site: OptimizerSite) -> Iterator[tuple[Decay, Value]]:
+    """The decay of each group with the learning rate of the same group."""
+    groups = site.groups
+    for decay in [site.decay_of(group) for group in groups] if groups else site.decays():
+        yield decay, _rate_of(site, decay.group)
+
+
+def _rate_of(site: OptimizerSite, group: Group) -> Value:
+    entry = group.entry("lr")
+    if entry is not None:
+        return entry.value
+    argument = site.arguments.get("lr")
+    if argument is not None:
+        return argument.value
+    if site.open or (group.mapping is not None and group.mapping.open):
+        return Unknown("a learning rate may be among further keywords")
+    if len(site.laws) != len(site.optimizers):
+        return Unknown("the class is not known")
+    defaults = (
+        Known(law.default_lr, Origin.LIBRARY) if law.default_lr is not None else Unknown("no default")
+        for law in site.laws
+    )
+    return join(defaults)
+
+
+def rate_made_later(site: OptimizerSite) -> bool:
+    """Whether something near a site makes the rate: a `LambdaLR`, whose factor it is, or a writer of `["lr"]`."""
+    for module in related(site.evaluator, site.module):
+        if "LambdaLR" in module.calls:
+            return True
+        if "param_groups" in module.source.text and any(map(_writes_rate, module.nodes)):
+            return True
+    return False
+
+
+def _writes_rate(node: ast.AST) -> bool:
+    match node:
+        case ast.Assign([ast.Subscript(_, ast.Constant("lr"))]) | ast.AugAssign(ast.Subscript(_, ast.Constant("lr"))):
+            return True
+    return False
