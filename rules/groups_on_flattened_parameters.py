@@ -40,6 +40,7 @@ from wdlint.linter import Context
 from wdlint.reading.flattened import FlatTest, flat_tests
 from wdlint.reading.optimizers import OptimizerSite
 from wdlint.reading.selections import Aspect
+from wdlint.reading.values import number
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(
@@ -54,7 +55,7 @@ RULE = Rule(
 
 def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
     """Say which tests find nothing, since FSDP1 has flattened what they look at."""
-    if not any(decay.positive or decay.settable_zero for decay in site.decays()):
+    if all(number(decay.value) == 0 for decay in site.decays()):
         return
     for test in flat_tests(site):
         wrapped = test.wrapping
@@ -72,5 +73,5 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
 def _message(test: FlatTest) -> str:
     when = "" if test.wrapping.certain else "where FSDP1 is on, "
     if test.atom.aspect is Aspect.RANK:
-        return f"{when}every parameter of `{test.source}` is a flat shard of one dimension, so this test is the same for all"
-    return f"{when}the parameters of `{test.source}` are called `_flat_param`, so this test by name is the same for all"
+        return f"{when}every parameter of `{test.source}` is a flat shard of one dimension: this test says nothing"
+    return f"{when}the parameters of `{test.source}` are called `_flat_param`: this test by name says nothing"

@@ -116,9 +116,15 @@ def _consequence(option: Known, decay: Decay) -> str:
 def _help(option: Known) -> str:
     match option.value:
         case str() as word if option.origin is Origin.FILE:
-            return f"PyYAML reads a float without a dot as a string: write {float(word):.1e} there, or convert with float()"
+            return f"PyYAML knows only floats with a dot: write {_dotted(word)} in the file, or convert it with float()"
         case str():
             return "convert it with float(), or give the argument type=float"
         case None:
             return "write 0.0 for no decay, or leave the key out for the constructor's value"
     return "a weight decay is 0 or a small positive number"
+
+
+def _dotted(word: str) -> str:
+    """`1e-4` as YAML 1.1 knows it."""
+    mantissa, mark, exponent = word.lower().partition("e")
+    return f"{mantissa}.0e{exponent}" if mark and "." not in mantissa else word

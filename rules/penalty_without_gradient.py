@@ -32,11 +32,12 @@ PyTorch, Autograd mechanics: `Tensor.detach()` and `torch.no_grad()` cut the gra
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from wdlint.findings import Applicability, Edit, Finding, Fix, Related, Severity
 from wdlint.linter import Context
 from wdlint.reading.losses import Cut, Penalty
-from wdlint.reading.text import extent_of, span_between
+from wdlint.reading.text import Located, extent_of, span_between
 from wdlint.reading.tree import Module
 from wdlint.rule import CODE, Rule
 
@@ -91,8 +92,6 @@ def _edit(module: Module, cut: Cut) -> Edit | None:
     if cut.place is None or cut.inner is None or cut.place.module is not module:
         return None
     source = module.source
-    (_, start), (_, end) = extent_of(source, cut.inner), extent_of(source, cut.place.node)
+    start, end = extent_of(source, cut.inner)[1], extent_of(source, cast(Located, cut.place.node))[1]
     dot = source.text.rfind(".", start, end)
     return Edit(span_between(source, dot, end), "") if dot >= 0 else None
-
-

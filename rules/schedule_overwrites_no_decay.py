@@ -38,6 +38,7 @@ from wdlint.findings import Applicability, Edit, Finding, Fix, Related, Severity
 from wdlint.linter import Context
 from wdlint.reading.optimizers import DecayWriter
 from wdlint.reading.schedules import Overwritten, overwritten
+from wdlint.reading.text import extent_of
 from wdlint.reading.values import number
 from wdlint.rule import CODE, Rule
 
@@ -75,11 +76,12 @@ def _fix(writer: DecayWriter, node: ast.Assign, one: Overwritten) -> Fix | None:
     decays = [number(decay.value) for decay in one.others]
     if any(decay is None or decay <= 0 for decay in decays):
         return None
-    lines = writer.module.source.text.split("\n")
-    indent = lines[node.lineno - 1][: node.col_offset]
-    alone = not indent.strip() and not lines[(node.end_lineno or node.lineno) - 1][node.end_col_offset or 0 :].strip(" #")
-    if not alone:
-        return None
+    source = writer.module.source
+    begin, end = extent_of(source, node)
+    indent = source.text[source.text.rfind("\n", 0, begin) + 1 : begin]
+    rest = source.text[end:].partition("\n")[0].strip()
+    if indent.strip() or (rest and not rest.startswith("#")):
+        return None  # not alone on its row
     step = "\t" if indent.endswith("\t") else "    "
     start = writer.span.start
     guard = f"if {writer.module.code(node.targets[0])} > 0:\n{indent}{step}"

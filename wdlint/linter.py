@@ -133,7 +133,7 @@ def _evaluator(project: Project) -> Evaluator:
 
 def _producers() -> dict[type, Callable[[Evaluator, Module], Iterator[Any]]]:
     """Where each type of fact comes from."""
-    from wdlint.reading import checkpoints, iterators, losses, optimizers, predicates, trainers, updates
+    from wdlint.reading import checkpoints, choices, iterators, losses, optimizers, predicates, trainers, updates
 
     return {
         optimizers.OptimizerSite: optimizers.sites,
@@ -145,6 +145,7 @@ def _producers() -> dict[type, Callable[[Evaluator, Module], Iterator[Any]]]:
         iterators.ExhaustedIterator: iterators.exhausted,
         predicates.MembershipTest: predicates.memberships,
         predicates.LetterTest: predicates.letter_tests,
+        choices.ChoiceByDecay: choices.choices,
     }
 
 

@@ -290,9 +290,7 @@ def _union(some: tuple[Selection, ...], more: tuple[Selection, ...]) -> tuple[Se
     return (*some, *(s for s in more if (s.source, s.formula) not in seen))
 
 
-def under_conditions(
-    evaluator: Evaluator, value: Value, statement: ast.stmt, frame: Frame, *further: Formula
-) -> Value:
+def under_conditions(evaluator: Evaluator, value: Value, statement: ast.stmt, frame: Frame, *further: Formula) -> Value:
     """A value that a statement adds, narrowed by the tests on the way to it from the loop that it stands in."""
     tests = [*conditions.path(evaluator, statement, frame), *further]
     if not tests:
@@ -395,9 +393,7 @@ def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, f
     return value
 
 
-def _arm(
-    evaluator: Evaluator, choice: ast.IfExp, name: str, frame: Frame
-) -> tuple[ast.expr, tuple[Formula, ...]]:
+def _arm(evaluator: Evaluator, choice: ast.IfExp, name: str, frame: Frame) -> tuple[ast.expr, tuple[Formula, ...]]:
     """The arm of `decay if test else no_decay` that `name` is, and when it is chosen."""
     test = conditions.formula(evaluator, choice.test, frame)
     body = choice.body

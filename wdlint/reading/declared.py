@@ -64,6 +64,8 @@ class Declaration:
 
 def declarations(evaluator: Evaluator, cls: ClassThing) -> tuple[Declaration, ...]:
     """What a class, its bases and its parts declare; a class's own method replaces those of its bases."""
+    if not evaluator.project.mentions("no_weight_decay"):
+        return ()
     return tuple(_declared(evaluator, cls, True, set(), DEEPEST))
 
 
@@ -141,10 +143,16 @@ def _tagged(cls: ClassThing, own: bool) -> Iterator[Declaration]:
 def _parts(evaluator: Evaluator, cls: ClassThing) -> Iterator[ClassThing]:
     """The project's classes that a class's methods create objects of."""
     for node in ast.walk(cls.node):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+        if isinstance(node, ast.Call) and _is_global(cls.module, node.func):
             for option in alternatives(evaluator.evaluate(node.func, evaluator.frame(cls.module))):
                 if isinstance(option.value, ClassThing):
                     yield option.value
+
+
+def _is_global(module: Module, node: ast.expr) -> bool:
+    """Whether a name, or the module before a dot, is bound at the top: a class, not something of the moment."""
+    name = node.value if isinstance(node, ast.Attribute) else node
+    return isinstance(name, ast.Name) and bool(module.leaving(module.tree, name.id)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +172,7 @@ def ignored(site: OptimizerSite) -> Iterator[Ignored]:
             continue
         for selection in group.selections or ():
             if not selection.single and selection.source not in found:
-                kept = tuple(
-                    one for one in declared_by(site.evaluator, selection) if _reached(one, selection.formula)
-                )
+                kept = tuple(one for one in declared_by(site.evaluator, selection) if _reached(one, selection.formula))
                 if kept:
                     found[selection.source] = kept
     if found and not _asked(site):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wdlint.reading.optimizers import Decay, Group, OptimizerSite
 from wdlint.reading.selections import Formula, covers, tells_kinds
-from wdlint.reading.values import Selection, is_open, number
+from wdlint.reading.values import Selection, is_open, number, numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ def _of_variant(site: OptimizerSite, variant: tuple[Group, ...]) -> Iterator[Und
         return
     selected = [(group, selections or ()) for group, selections in known]
     decays = [site.decay_of(group) for group, _ in selected]
+    if any(_chosen(decay) for decay in decays):
+        return
     if len({_key(decay) for decay in decays}) == 1:
         sources = [s for s in _sources(selected) if covers(_formulas(selected, s))]
         if sources:
@@ -48,6 +50,12 @@ def _of_variant(site: OptimizerSite, variant: tuple[Group, ...]) -> Iterator[Und
         reached = tuple(dict.fromkeys(s.source for s in selections if not s.single))
         if reached:
             yield Undivided(decay, reached, whole=False)
+
+
+def _chosen(decay: Decay) -> bool:
+    """Whether a group's own decay is 0 or more by turns: groups that a loop makes, each with a decay of its own."""
+    found = [option.value for option in numbers(decay.value)]
+    return decay.source == "group" and 0 in found and any(value > 0 for value in found)
 
 
 def _key(decay: Decay) -> object:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wdlint.reading import callers, calls, conditions, containers, settings
-from wdlint.reading.imports import imports_in, module_file, source_file, submodule_file, targets
+from wdlint.reading.imports import module_file, source_file, starred, submodule_file, targets
 from wdlint.reading.project import Project
 from wdlint.reading.tree import (
     COMPREHENSIONS,
@@ -52,7 +52,8 @@ from wdlint.reading.values import (
 )
 
 DEPTH = 60  # nested evaluations
-STEPS = 40_000  # evaluations for one file
+STEPS = 20_000  # evaluations for one site
+VISITED = 80  # files looked into for one site
 INLINED = 8  # calls within calls
 REEXPORTS = 3  # packages that pass a name on
 MOST_USERS = 200
@@ -92,6 +93,8 @@ class Evaluator:
     project: Project
     steps: int = 0
     calls_of: dict[int, list[tuple[Module, ast.Call, int | None]]] = field(default_factory=dict)
+    _visited: set[Path] = field(default_factory=set)
+    _stars: dict[tuple[int, str], Path | str | None] = field(default_factory=dict)
     _imported: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
     _importing: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
     _memory: dict[tuple[int, int], tuple[Value, object]] = field(default_factory=dict)
@@ -106,17 +109,29 @@ class Evaluator:
         return self._frames[key]
 
     def forget(self) -> None:
-        """Drop what was evaluated for one file; what was found out about the project stays."""
+        """Drop what was evaluated for one file: what a file gives must not depend on the files before it."""
         self._memory.clear()
         self._frames.clear()
+        self._stars.clear()
+        self.calls_of.clear()
+        self.begin()
+
+    def begin(self) -> None:
+        """Start on a site: each may cost the same."""
         self.steps = 0
+        self._visited.clear()
+
+    def visit(self, path: Path) -> Module | None:
+        """A file of the project; None when it cannot be read or too many others were needed already."""
+        self._visited.add(path)
+        return self.project.module(path) if len(self._visited) <= VISITED else None
 
     def imported(self, here: Path) -> tuple[Path, ...]:
         """The project's files that a file imports directly."""
         if here not in self._imported:
             found = (
                 path
-                for statement in imports_in(self.project.content(here))
+                for statement in self.project.imports_of(here)
                 for path in targets(self.project, here, statement)
                 if path != here
             )
@@ -141,7 +156,7 @@ class Evaluator:
         for path in paths:
             data = self.project.content(path)
             if all(token in data for token in tokens):
-                module = self.project.module(path)
+                module = self.visit(path)
                 if module is not None:
                     yield module
 
@@ -379,24 +394,18 @@ class Evaluator:
         return Unknown(f"`{name}` is not defined here")
 
     def _starred(self, module: Module, name: str) -> Value | None:
-        for statement in statements_of(module.tree):
-            if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
-                dotted = statement.module or ""
-                path = source_file(self.project, module.path.absolute(), statement.level, dotted)
-                if path is None and dotted in ("torch.optim", "torch.nn", "torch"):
-                    if name in calls.BUILTINS:
-                        continue
-                    if name[:1].isupper() or name in ("optim", "nn"):
-                        return known(External(f"{dotted}.{name}"))
-                    continue
-                if path is not None:
-                    other = self.project.module(path)
-                    if other is not None and other is not module and defines(other, name):
-                        return self._in_module(other, name, None)
-                    if other is not None and other is not module:
-                        deeper = self._starred(other, name)
-                        if deeper is not None:
-                            return deeper
+        """A name that a module has through `from ... import *`."""
+        if "import *" not in module.source.text:
+            return None
+        key = (id(module), name)
+        if key not in self._stars:
+            self._stars[key] = starred(self.project, module.path.absolute(), name)
+        match self._stars[key]:
+            case Path() as path:
+                other = self.visit(path)
+                return self._in_module(other, name, None) if other is not None and other is not module else None
+            case "torch.optim" | "torch.nn" | "torch" as dotted if name not in calls.BUILTINS:
+                return known(External(f"{dotted}.{name}")) if name[:1].isupper() or name in ("optim", "nn") else None
         return None
 
     def member(self, module: Module, name: str) -> Value:
@@ -405,7 +414,7 @@ class Evaluator:
             return self._in_module(module, name, None)
         if module.is_package:
             path = module_file(module.path.parent / name)
-            other = self.project.module(path) if path else None
+            other = self.visit(path) if path else None
             if other is not None:
                 return known(ModuleThing(other))
         return self._in_module(module, name, None)
@@ -468,7 +477,7 @@ class Evaluator:
     def import_of(self, dotted: str, module: Module) -> Value:
         """`import a.b`: a module of the project, or something external."""
         path = self.project.find(dotted, module.path.parent)
-        other = self.project.module(path) if path is not None else None
+        other = self.visit(path) if path is not None else None
         return known(ModuleThing(other)) if other is not None else known(External(dotted))
 
     def imported_from(self, level: int, dotted: str, name: str, module: Module) -> Value:
@@ -477,11 +486,11 @@ class Evaluator:
         path = source_file(self.project, here, level, dotted)
         if path is None or path == here:
             below = submodule_file(self.project, here, level, dotted, name)
-            other = self.project.module(below) if below is not None else None
+            other = self.visit(below) if below is not None else None
             if other is not None:
                 return known(ModuleThing(other))
             return external(f"{dotted}.{name}") if level == 0 else Unknown(f"`{dotted}` has no file")
-        other = self.project.module(path)
+        other = self.visit(path)
         return self.member(other, name) if other is not None else Unknown(f"`{dotted}` cannot be read")
 
     # attributes
@@ -602,21 +611,14 @@ class Evaluator:
     def _assigned(self, cls: ClassThing, name: str, instance: Instance) -> Iterator[Value]:
         """Values of `self.name = ...` in the methods of one class; `__init__` decides when it assigns."""
         found: list[tuple[bool, Value]] = []
-        for method in cls.node.body:
-            if not isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) or not method.args.args:
-                continue
-            self_name = method.args.args[0].arg
-            for statement in statements_of(method):
-                value, path = _attribute_assigned(statement, self_name, name)
-                if value is None:
-                    continue
-                frame = self._method_frame(cls, method, instance)
-                unpacked = containers.unpacked(value, path)
-                if unpacked is not None:
-                    result = self.evaluate(unpacked, frame)
-                else:
-                    result = containers.item(self.evaluate(value, frame), path)
-                found.append((method.name in ("__init__", "setup", "initialize"), result))
+        for method, value, path in cls.module.attributes(cls.node).get(name, ()):
+            frame = self._method_frame(cls, method, instance)
+            unpacked = containers.unpacked(value, path)
+            if unpacked is not None:
+                result = self.evaluate(unpacked, frame)
+            else:
+                result = containers.item(self.evaluate(value, frame), path)
+            found.append((method.name in ("__init__", "setup", "initialize"), result))
         initial = [value for first, value in found if first]
         chosen = [v for v in initial or [value for _, value in found] if not _is_none_value(v)]
         yield from chosen
@@ -753,13 +755,8 @@ def _declared_global(scope: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -
 
 def _global_assignments(module: Module, name: str) -> Iterator[Binding]:
     """Assignments that functions make to a module's name through `global`."""
-    if f"global {name}" not in module.source.text and not (
-        "global " in module.source.text and name in module.source.text
-    ):
-        return
-    for node in module.nodes:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _declared_global(node, name):
-            yield from module.leaving(node, name)[0]
+    for function in module.globals.get(name, ()):
+        yield from module.leaving(function, name)[0]
 
 
 def _is_none(binding: Binding) -> bool:
@@ -773,31 +770,6 @@ def _is_none_value(value: Value) -> bool:
 def _is_dataclass(node: ast.ClassDef) -> bool:
     names = {ast.unparse(d.func if isinstance(d, ast.Call) else d).rpartition(".")[2] for d in node.decorator_list}
     return bool(names & {"dataclass", "define", "frozen", "attrs", "s", "configclass"})
-
-
-def _attribute_assigned(statement: ast.stmt, self_name: str, name: str) -> tuple[ast.expr | None, tuple[int, ...]]:
-    def path_of(target: ast.AST, path: tuple[int, ...] = ()) -> tuple[int, ...] | None:
-        match target:
-            case ast.Attribute(ast.Name(owner), attribute) if owner == self_name and attribute == name:
-                return path
-            case ast.Tuple(elements) | ast.List(elements):
-                for index, element in enumerate(elements):
-                    found = path_of(element, (*path, index))
-                    if found is not None:
-                        return found
-        return None
-
-    match statement:
-        case ast.Assign(targets, value):
-            for target in targets:
-                path = path_of(target)
-                if path is not None:
-                    return value, path
-        case ast.AnnAssign(target, _, value) if value is not None:
-            path = path_of(target)
-            if path is not None:
-                return value, path
-    return None, ()
 
 
 def _computed(function: Callable[[Any, Any], Any], left: Known, right: Known) -> Value:

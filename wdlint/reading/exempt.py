@@ -9,9 +9,7 @@ from collections.abc import Iterable
 from wdlint.reading.selections import All, Aspect, Atom, Either, Formula, Not, atoms
 from wdlint.reading.values import Selection
 
-BIAS_OR_NORM = re.compile(
-    r"bias|norm|(^|[^a-z])(ln|bn|gn)($|[^a-z])|(^|[._])(gamma|beta)($|[._])", re.IGNORECASE
-)
+BIAS_OR_NORM = re.compile(r"bias|norm|(^|[^a-z])(ln|bn|gn)($|[^a-z])|(^|[._])(gamma|beta)($|[._])", re.IGNORECASE)
 NORM_TYPE = re.compile(r"norm", re.IGNORECASE)
 ALONGSIDE = re.compile(r"emb|wte|wpe|pos|cls|token|scale|gamma|alpha|temperature", re.IGNORECASE)
 WEIGHT = re.compile(r"\.?weight")

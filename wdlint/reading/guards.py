@@ -12,11 +12,12 @@ def looked_at(place: Place | None) -> bool:
     if place is None:
         return False
     last = _key(place.node)
-    read = {last} if last is not None else {_key(node) for node in ast.walk(place.node)} - {None}
+    nodes = ast.walk(place.node) if last is None else (place.node,)
+    read = frozenset(key for node in nodes if (key := _key(node)) is not None)
     return any(_looks(node, read) for node in place.module.nodes)
 
 
-def _looks(node: ast.AST, read: set[str | None]) -> bool:
+def _looks(node: ast.AST, read: frozenset[str]) -> bool:
     match node:
         case ast.If(test) | ast.IfExp(test) | ast.While(test) | ast.Assert(test):
             return any(_key(inner) in read for inner in ast.walk(test))

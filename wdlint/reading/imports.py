@@ -16,14 +16,17 @@ _STATEMENT = re.compile(
     rb"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]*)|import[ \t]+([^\n#;]+))",
     re.MULTILINE,
 )
-_NAME = re.compile(r"(\w+)(?:\s+as\s+\w+)?")
+_NAME = re.compile(r"(\*|\w+)(?:\s+as\s+\w+)?")
 _MODULE = re.compile(r"([\w.]+)(?:\s+as\s+\w+)?")
 _COMMENT = re.compile(r"#[^\n]*")
 
 
+MOST_STARRED = 3000  # files looked through for one name
+
+
 @dataclass(frozen=True, slots=True)
 class Import:
-    """`from ..module import names` (two dots: level 2), or `import module` with no names."""
+    """`from ..module import names` (two dots: level 2; `*` is a name), or `import module` with no names."""
 
     level: int
     module: str
@@ -80,6 +83,37 @@ def submodule_file(project: Project, path: Path, level: int, dotted: str, name: 
         return project.find(f"{dotted}.{name}" if dotted else name, path.parent)
     folder = relative_folder(path, level)
     return module_file(folder.joinpath(*dotted.split("."), name) if dotted else folder / name)
+
+
+def starred(project: Project, path: Path, name: str) -> Path | str | None:
+    """Where a name comes from that a file has through `from ... import *`.
+
+    A file of the project, or the dotted name of an external module that may define it. Decided on the bytes: a
+    package that stars hundreds of modules is not parsed for one name.
+    """
+    defined = re.compile(
+        rb"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+%b\b|^[ \t]*%b[ \t]*(?::[^=\n]+)?=[^=]"
+        % (name.encode(), name.encode()),
+        re.MULTILINE,
+    )
+    external: str | None = None
+    seen = {path}
+    stack = [path]
+    while stack and len(seen) < MOST_STARRED:
+        here = stack.pop()
+        for statement in reversed(project.imports_of(here)):
+            if statement.names != ("*",):
+                continue
+            found = source_file(project, here, statement.level, statement.module)
+            if found is None:
+                external = external or (statement.module if statement.level == 0 else None)
+            elif found not in seen:
+                seen.add(found)
+                named = any(name in other.names for other in project.imports_of(found))
+                if named or defined.search(project.content(found)):
+                    return found
+                stack.append(found)
+    return external
 
 
 def targets(project: Project, path: Path, statement: Import) -> Iterator[Path]:

@@ -364,9 +364,7 @@ class _Search:
             Place(way.frame.module, node),
             way.frame.depth + 1,
         )
-        inner = replace(
-            way, frame=frame, names=names, outer=((function.node, names), *way.outer), outermost=False
-        )
+        inner = replace(way, frame=frame, names=names, outer=((function.node, names), *way.outer), outermost=False)
         if any(map(_turns_off, function.node.decorator_list)):
             inner = replace(inner, cuts=(Cut(None, None), *inner.cuts))
         for statement in statements_of(function.node):
@@ -427,5 +425,3 @@ def _translated(source: str, names: Bound[str, str], function: ast.AST | None) -
     assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
     own = {inner.arg for inner in ast.walk(function.args) if isinstance(inner, ast.arg)}
     return None if root in own else source
-
-

@@ -390,7 +390,7 @@ def _may_build(node: ast.Call, names: frozenset[str], module: Module) -> bool:
 
 def _site(evaluator: Evaluator, module: Module, node: ast.Call) -> OptimizerSite | Unresolved | None:
     frame = evaluator.frame(module)
-    evaluator.steps = 0
+    evaluator.begin()
     callee = evaluator.evaluate(node.func, frame)
     options = alternatives(callee)
     found: list[Optimizer] = []

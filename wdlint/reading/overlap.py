@@ -34,9 +34,7 @@ class Decayed:
         return self.decay.severity(usual) or Severity.ADVICE
 
 
-def decayed(
-    evaluator: Evaluator, module: Module, node: ast.AST, selections: tuple[Selection, ...]
-) -> Decayed | None:
+def decayed(evaluator: Evaluator, module: Module, node: ast.AST, selections: tuple[Selection, ...]) -> Decayed | None:
     """The optimizer that decays what `selections`, as they are named at `node`, hold.
 
     None when there is none, and when several optimizers take these parameters and not all of them decay.
@@ -66,9 +64,7 @@ def decayed_by(evaluator: Evaluator, module: Module, node: ast.AST, name: str) -
     return _loudest(evaluator, module, of_site)
 
 
-def _loudest(
-    evaluator: Evaluator, module: Module, groups_of: Callable[[OptimizerSite], list[Group]]
-) -> Decayed | None:
+def _loudest(evaluator: Evaluator, module: Module, groups_of: Callable[[OptimizerSite], list[Group]]) -> Decayed | None:
     for near in related(evaluator, module, "param"):
         found = []
         for site in sites(evaluator, near):
@@ -163,9 +159,7 @@ def _of_object(evaluator: Evaluator, cls: ClassThing, name: str, depth: int) -> 
             for statement in statements_of(method):
                 match statement:
                     case ast.Assign([ast.Attribute(ast.Name(), attribute)], ast.Name(given)) if attribute == root:
-                        yield from _homes(
-                            evaluator, ancestor.module, statement, _joined(given, rest), depth - 1
-                        )
+                        yield from _homes(evaluator, ancestor.module, statement, _joined(given, rest), depth - 1)
 
 
 def _joined(name: str, rest: str) -> str:

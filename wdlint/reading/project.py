@@ -43,7 +43,8 @@ class Project:
     _files: list[Path] | None = None
     _imports: dict[str, list[tuple[Path, Import]]] | None = None
     _contents: dict[Path, bytes] = field(default_factory=dict)
-    _methods: dict[str, bool] = field(default_factory=dict)
+    _statements: dict[Path, tuple[Import, ...]] = field(default_factory=dict)
+    _mentioned: dict[str, bool] = field(default_factory=dict)
     _kept: int = 0
 
     def files(self) -> list[Path]:
@@ -111,7 +112,7 @@ class Project:
         if self._imports is None:
             self._imports = {}
             for path in self.files():
-                for statement in imports_in(self.content(path)):
+                for statement in self.imports_of(path):
                     last = statement.module.rpartition(".")[2]
                     for mentioned in {*statement.names, last} if last else statement.names:
                         self._imports.setdefault(mentioned, []).append((path, statement))
@@ -137,12 +138,22 @@ class Project:
                 return found
         return None
 
+    def imports_of(self, path: Path) -> tuple[Import, ...]:
+        """The import statements of a file."""
+        if path not in self._statements:
+            self._statements[path] = tuple(imports_in(self.content(path)))
+        return self._statements[path]
+
     def defines_method(self, name: str) -> bool:
         """Whether any file of the project defines a function of that name."""
-        if name not in self._methods:
-            token = f"def {name}(".encode()
-            self._methods[name] = any(token in self.content(path) for path in self.files())
-        return self._methods[name]
+        return self.mentions(f"def {name}(")
+
+    def mentions(self, words: str) -> bool:
+        """Whether any file of the project holds a text."""
+        if words not in self._mentioned:
+            token = words.encode()
+            self._mentioned[words] = any(token in self.content(path) for path in self.files())
+        return self._mentioned[words]
 
     def content(self, path: Path) -> bytes:
         """The bytes of a file, kept while they are few; empty when it cannot be read."""

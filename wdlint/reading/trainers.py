@@ -28,8 +28,8 @@ PACKAGES = frozenset({"transformers", "sentence_transformers", "trl"})
 # trl's own names for its subclasses of TrainingArguments
 CONFIGS = frozenset(
     {
-        "BCOConfig", "CPOConfig", "DPOConfig", "GKDConfig", "GRPOConfig", "KTOConfig", "NashMDConfig", "OnlineDPOConfig",
-        "ORPOConfig", "PRMConfig", "RewardConfig", "RLOOConfig", "SFTConfig", "XPOConfig",
+        "BCOConfig", "CPOConfig", "DPOConfig", "GKDConfig", "GRPOConfig", "KTOConfig", "NashMDConfig",
+        "OnlineDPOConfig", "ORPOConfig", "PRMConfig", "RewardConfig", "RLOOConfig", "SFTConfig", "XPOConfig",
     }
 )  # fmt: skip
 # members of transformers' OptimizerNames whose value is not their name in lower case
@@ -138,18 +138,15 @@ def _choice(module: Module, site: Span, optim: _Setting, decay: _Setting) -> Tra
     laws = _laws(optim.value)
     if not laws:
         return None
-    span = decay.place.module.span(decay.place.node)
-    related = [Related("the optimizer is chosen here", optim.place.module.span(optim.place.node))]
-    if span.filename != module.source.filename:
-        related.append(Related("the decay is written here", span))
-        span = site
-    elif not isinstance(decay.place.node, ast.keyword | ast.stmt) or decay.place.node is optim.place.node:
-        # a dictionary of keywords: the call is where both come together
-        related.append(Related("the decay is written here", span))
-        span = site
+    chosen, written = (one.place.module.span(one.place.node) for one in (optim, decay))
+    # a dictionary of keywords, or a class of another file: the call is where both come together
+    direct = isinstance(decay.place.node, ast.keyword | ast.stmt) and decay.place.module is module
+    span = written if direct else site
+    near = [Related("the optimizer is chosen here", chosen)]
+    if not direct:
+        near.append(Related("the decay is written here", written))
     elsewhere = Group(Unknown("the Trainer makes the groups"))
-    shown = tuple(one for one in related if one.span != span)
-    return TrainerArguments(laws, Decay(decay.value, span, elsewhere, "constructor", decay.place), site, shown)
+    return TrainerArguments(laws, Decay(decay.value, span, elsewhere, "constructor", decay.place), site, tuple(near))
 
 
 def _laws(value: Value) -> tuple[TrainerLaw, ...]:
@@ -179,7 +176,7 @@ def _takes_arguments(evaluator: Evaluator, callee: Known) -> bool:
 
 
 def _is_arguments(path: str) -> bool:
-    package, _, name = path.partition(".")[0], "", path.rpartition(".")[2]
+    package, name = path.partition(".")[0], path.rpartition(".")[2]
     if package not in PACKAGES or name.startswith("TF"):
         return False
     return name.endswith("TrainingArguments") or (package == "trl" and name in CONFIGS)
@@ -190,7 +187,9 @@ def _makes_own_optimizer(evaluator: Evaluator, module: Module) -> bool:
     for near in related(evaluator, module, "Trainer"):
         for node in near.nodes:
             match node:
-                case ast.FunctionDef("create_optimizer" | "create_optimizer_and_scheduler" | "get_optimizer_cls_and_kwargs"):
+                case ast.FunctionDef(
+                    "create_optimizer" | "create_optimizer_and_scheduler" | "get_optimizer_cls_and_kwargs"
+                ):
                     return True
                 case ast.Call(_, _, keywords) if any(
                     k.arg in ("optimizers", "optimizer_cls_and_kwargs") for k in keywords

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from wdlint.findings import Span
-from wdlint.reading.text import Located, Source, span_of
+from wdlint.reading.text import Located, Source, extent_of, span_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -36,6 +36,7 @@ class Binding:
 
 
 Leaving = tuple[list[Binding], bool]
+Assigned = tuple[ast.FunctionDef | ast.AsyncFunctionDef, ast.expr, tuple[int, ...]]
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +51,8 @@ class Module:
     _calls: dict[str, list[ast.Call]] | None = None
     _references: dict[str, list[ast.Call]] | None = None
     _mutations: dict[ast.AST, dict[str, list[ast.stmt]]] = field(default_factory=dict)
+    _attributes: dict[ast.ClassDef, dict[str, list[Assigned]]] = field(default_factory=dict)
+    _globals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
     _leaving: dict[ast.AST, dict[str, Leaving]] = field(default_factory=dict)
     _parents: dict[ast.AST, ast.AST] | None = None
     _nodes: list[ast.AST] | None = None
@@ -87,6 +90,20 @@ class Module:
         return self._calls
 
     @property
+    def globals(self) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
+        """Functions by the names that they declare `global`."""
+        if self._globals is None:
+            self._globals = {}
+            if "global " in self.source.text:
+                for node in self.nodes:
+                    if isinstance(node, ast.Global):
+                        function = self.scope(node)
+                        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                            for name in node.names:
+                                self._globals.setdefault(name, []).append(function)
+        return self._globals
+
+    @property
     def references(self) -> dict[str, list[ast.Call]]:
         """Calls by the plain names among their arguments."""
         if self._references is None:
@@ -121,8 +138,11 @@ class Module:
 
     def code(self, node: ast.AST) -> str:
         """The source text of a node, unparsed on one line when it spans several."""
-        segment = ast.get_source_segment(self.source.text, node) if isinstance(node, ast.expr) else None
-        return segment if segment is not None and "\n" not in segment else ast.unparse(node)
+        if not isinstance(node, ast.expr):
+            return ast.unparse(node)
+        start, end = extent_of(self.source, node)
+        segment = self.source.text[start:end]
+        return segment if "\n" not in segment else ast.unparse(node)
 
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
         """Its parent, the parent's parent, …"""
@@ -176,6 +196,17 @@ class Module:
             names[name] = block_leaving(scope.body, name)
         return names[name]
 
+    def attributes(self, cls: ast.ClassDef) -> dict[str, list[Assigned]]:
+        """Values that the methods of a class assign to attributes of `self`, by name."""
+        if cls not in self._attributes:
+            found: dict[str, list[Assigned]] = {}
+            for method in cls.body:
+                if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and method.args.args:
+                    for name, value, path in _attributes(method, method.args.args[0].arg):
+                        found.setdefault(name, []).append((method, value, path))
+            self._attributes[cls] = found
+        return self._attributes[cls]
+
     def mutations(self, scope: Scope) -> dict[str, list[ast.stmt]]:
         """Statements of a scope that change a named container: `x.append(..)`, `x[k] = v`, `x[k].append(..)`."""
         if scope not in self._mutations:
@@ -201,6 +232,30 @@ def _mutated(statement: ast.stmt) -> Iterator[str]:
             target = target.value
         if isinstance(target, ast.Name):
             yield target.id
+
+
+def _attributes(
+    method: ast.FunctionDef | ast.AsyncFunctionDef, self_name: str
+) -> Iterator[tuple[str, ast.expr, tuple[int, ...]]]:
+    def targets(target: ast.AST, path: tuple[int, ...] = ()) -> Iterator[tuple[str, tuple[int, ...]]]:
+        match target:
+            case ast.Attribute(ast.Name(owner), attribute) if owner == self_name:
+                yield attribute, path
+            case ast.Tuple(elements) | ast.List(elements):
+                for index, element in enumerate(elements):
+                    yield from targets(element, (*path, index))
+
+    for statement in statements_of(method):
+        match statement:
+            case ast.Assign(assigned, value):
+                pass
+            case ast.AnnAssign(only, _, ast.expr() as value):
+                assigned = [only]
+            case _:
+                continue
+        for target in assigned:
+            for name, path in targets(target):
+                yield name, value, path
 
 
 def statements_of(scope: Scope) -> Iterator[ast.stmt]:

@@ -64,7 +64,8 @@ def _replaced(evaluator: Evaluator, value: ast.expr, target: ast.expr, frame: Fr
             return _alike(receiver, target) and _step(evaluator, value, frame)
         case ast.BinOp(left, ast.Mult(), right):
             return any(
-                _alike(one, target) and _shrinks(evaluator, other, frame) for one, other in ((left, right), (right, left))
+                _alike(one, target) and _shrinks(evaluator, other, frame)
+                for one, other in ((left, right), (right, left))
             )
         case ast.BinOp(left, ast.Sub(), share):
             return _alike(left, target) and _is_share(evaluator, share, target, frame)
@@ -92,8 +93,8 @@ def _step(evaluator: Evaluator, node: ast.Call, frame: Frame) -> bool:
         return _alike(first, receiver) and positive is not None and _is_small(evaluator, positive, frame)
     match first:
         case ast.BinOp(left, ast.Mult(), right):
-            share = _negated(left)
-            return share is not None and _alike(right, receiver) and _is_small(evaluator, share, frame)
+            positive = _negated(left)
+            return positive is not None and _alike(right, receiver) and _is_small(evaluator, positive, frame)
     return False
 
 
@@ -107,8 +108,8 @@ def _shrinks(evaluator: Evaluator, node: ast.expr, frame: Frame) -> bool:
         case ast.BinOp(ast.Constant(1 | 1.0), ast.Sub(), share):
             return _is_small(evaluator, share, frame)
         case ast.BinOp(ast.Constant(1 | 1.0), ast.Add(), other):
-            share = _negated(other)
-            return share is not None and _is_small(evaluator, share, frame)
+            positive = _negated(other)
+            return positive is not None and _is_small(evaluator, positive, frame)
     return False
 
 
@@ -194,7 +195,9 @@ def _interpolates(module: Module, node: ast.AST, target: ast.expr) -> bool:
     if statement is None:
         return False
     above = module.parents[statement]
-    around = blocks(above) if not isinstance(above, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) else [above.body]
+    around = (
+        blocks(above) if not isinstance(above, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) else [above.body]
+    )
     name = ast.unparse(target)
     return any(o is not statement and _adds_to(o, name) for block in around if statement in block for o in block)
 
@@ -238,5 +241,3 @@ def _optimizer_of(module: Module, group: ast.Name) -> str | None:
             case "for", ast.Attribute(optimizer, "param_groups"):
                 return ast.unparse(optimizer)
     return None
-
-
