@@ -119,7 +119,7 @@ def _too_large(site: OptimizerSite, decay: Decay, rate: Value) -> Iterator[Findi
     yield RULE.finding(
         decay.span,
         f"weight_decay={decay.text} is of AdamW's size: {site.name} at lr={rates.low:g} halves a weight without "
-        f"gradient in {steps:.2g} steps",
+        f"gradient in {_rounded(steps)} steps",
         site=site.span,
         label="of AdamW's size",
         help="usual values for SGD are 1e-4 to 5e-4",
@@ -127,4 +127,9 @@ def _too_large(site: OptimizerSite, decay: Decay, rate: Value) -> Iterator[Findi
 
 
 def _million(steps: float) -> str:
-    return f"{steps / 1e6:.2g} million" if steps < 1e9 else f"{steps / 1e9:.2g} billion"
+    return f"{_rounded(steps / 1e6)} million" if steps < 1e9 else f"{_rounded(steps / 1e9)} billion"
+
+
+def _rounded(number: float) -> str:
+    """Two digits that count."""
+    return f"{float(f'{number:.2g}'):g}"

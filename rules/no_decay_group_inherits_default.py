@@ -95,7 +95,9 @@ def _finding(
     if decay.positive:
         message = f"this group holds only biases, norms or vectors and is decayed all the same, by {taken} {decay.text}"
     else:
-        message = "this group holds only biases, norms or vectors; once the constructor's weight_decay is set, it decays"
+        message = (
+            "this group holds only biases, norms or vectors; once the constructor's weight_decay is set, it decays"
+        )
     return RULE.finding(
         site.span if place is None else place.module.span(place.node),
         message,

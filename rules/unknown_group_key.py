@@ -101,9 +101,7 @@ def _distance(left: str, right: str) -> int:
     for number_, letter in enumerate(left, start=1):
         previous, row[0] = row[0], number_
         for column, other in enumerate(right, start=1):
-            previous, row[column] = row[column], min(
-                row[column] + 1, row[column - 1] + 1, previous + (letter != other)
-            )
+            previous, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, previous + (letter != other))
     return row[-1]
 
 

@@ -1,4 +1,4 @@
-"""One file through the steps: bytes test, text, tree, facts, rules, suppressions. Only this module knows their order."""
+"""One file through the steps: bytes test, text, tree, facts, rules, suppressions. Only here is their order known."""
 
 from __future__ import annotations
 

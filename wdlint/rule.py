@@ -8,7 +8,6 @@ import typing
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, Literal
 
@@ -84,10 +83,12 @@ class LoadedRule:
 
 
 def _modules() -> Iterator[ModuleType]:
-    import wdlint.rules
-
-    for info in sorted(pkgutil.iter_modules(wdlint.rules.__path__), key=lambda info: info.name):
+    # by name: the folder `rules` becomes `wdlint.rules` only where wdlint is installed
+    package = importlib.import_module("wdlint.rules")
+    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
         yield importlib.import_module(f"wdlint.rules.{info.name}")
+    from importlib.metadata import entry_points  # 18 ms that --version need not pay
+
     for entry in sorted(entry_points(group="wdlint.rules"), key=lambda entry: entry.name):
         loaded = entry.load()
         if isinstance(loaded, ModuleType):

@@ -23,7 +23,7 @@ def replace_class(
         return None
     module, _, leaf = new.rpartition(".")
     match first:
-        case ast.Attribute(value) if old.rpartition(".")[0] == module:
+        case ast.Attribute() if old.rpartition(".")[0] == module:
             return tuple(
                 edit
                 for name in names

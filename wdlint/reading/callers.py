@@ -81,9 +81,13 @@ def _search(
             callee = evaluator.evaluate(node.func, frame)
             if _is(evaluator, callee, function, module):
                 yield caller, node, None
-            elif isinstance(callee, Unknown) and owner is not None and isinstance(node.func, ast.Attribute):
-                if not initial and (caller is module or _imports(evaluator, caller, module)):
-                    yield caller, node, None
+            elif (
+                isinstance(callee, Unknown)
+                and owner is not None
+                and not initial
+                and _likely(evaluator, node, caller, module)
+            ):
+                yield caller, node, None
         if initial:
             for node in caller.calls.get("__init__", ()):
                 if _is_super_of(evaluator, node, caller, owner, module):
@@ -132,8 +136,11 @@ def _is_super_of(
     return any(ancestor.node is owner for ancestor in lineage[1:])
 
 
-def _imports(evaluator: Evaluator, caller: Module, module: Module) -> bool:
-    return module.path.absolute() in evaluator.imported(caller.path.absolute())
+def _likely(evaluator: Evaluator, node: ast.Call, caller: Module, module: Module) -> bool:
+    """A method of that name, called on something unknown in the class's file or one that imports it."""
+    if not isinstance(node.func, ast.Attribute):
+        return False
+    return caller is module or module.path.absolute() in evaluator.imported(caller.path.absolute())
 
 
 def _spawned(

@@ -153,7 +153,7 @@ def _members(evaluator: Evaluator, node: ast.Call, func: ast.Attribute, frame: F
     source = ast.unparse(func.value)
     if source == "super()":
         return None
-    # looking into the receiver costs more than all the rest: only where it may be a loop variable or have its own method
+    # looking into the receiver costs more than all the rest: only where it may be other than a model
     if _is_loop_variable(func.value, frame) or evaluator.project.defines_method(func.attr):
         for option in alternatives(evaluator.evaluate(func.value, frame)):
             match option.value:
@@ -590,7 +590,7 @@ def _method(evaluator: Evaluator, receiver: Known, name: str, node: ast.Call, fr
             if name == "get" and first is not None:
                 return containers._subscript(receiver, evaluator.evaluate(first, frame), evaluator, frame)
             return Unknown("a dict method")
-        case Collection(form, selections):
+        case Collection():
             if name in ("union", "copy", "intersection", "difference"):
                 if first is None:
                     return receiver

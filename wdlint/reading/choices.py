@@ -70,6 +70,8 @@ def _in_loop(
 
 def _in_function(evaluator: Evaluator, module: Module, function: ast.FunctionDef) -> Iterator[ChoiceByDecay]:
     names = set(parameters(function))
+    if "param" not in "\n".join(module.source.text.split("\n")[function.lineno - 1 : function.end_lineno]):
+        return
     for statement in function.body:
         for test, variable, nonzero in _zero_tests(statement):
             if variable not in names or not _picks(evaluator, module, test):
@@ -163,8 +165,8 @@ def _formulas(evaluator: Evaluator, module: Module, root: ast.AST) -> Iterator[F
     stack = [root]
     while stack:
         node = stack.pop()
-        written = isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store)
-        if isinstance(node, ast.expr) and not written:
+        if _may_select(node):
+            assert isinstance(node, ast.expr)
             value = evaluator.evaluate(node, evaluator.frame(module))
             selections = [s for o in alternatives(value) if isinstance(o.value, Collection) for s in o.value.selections]
             if selections:
@@ -172,6 +174,16 @@ def _formulas(evaluator: Evaluator, module: Module, root: ast.AST) -> Iterator[F
                 continue
         if not isinstance(node, SCOPES):
             stack.extend(ast.iter_child_nodes(node))
+
+
+def _may_select(node: ast.AST) -> bool:
+    """A first look, before anything is evaluated."""
+    match node:
+        case ast.Name(_, ast.Load()) | ast.Attribute(_, _, ast.Load()):
+            return True
+        case ast.Call(ast.Name(leaf) | ast.Attribute(_, leaf)):
+            return leaf in ("list", "tuple", "filter", "sorted", "set") or "param" in leaf
+    return isinstance(node, ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.BinOp)
 
 
 def _passed(

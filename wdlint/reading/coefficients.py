@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from wdlint.reading.evaluate import Evaluator, Frame
-from wdlint.reading.tree import Binding, Module, Scope, block_leaving, reaching
+from wdlint.reading.tree import COMPREHENSIONS, Binding, Module, Scope, block_leaving, reaching
 from wdlint.reading.values import Element, Value, alternatives, is_open, number
 
 CONVERSIONS = frozenset({"float", "int", "max", "min", "abs", "round", "len"})
@@ -30,7 +30,7 @@ def is_coefficient(evaluator: Evaluator, node: ast.expr, frame: Frame, depth: in
         case ast.Constant(int() | float()):
             return True
         case ast.Name():
-            return all(
+            return not _comprehended(frame.module, node) and all(
                 found.kind == "assign" and found.value is not None and plain(found.value)
                 for found in bindings(frame.module, node)
             )
@@ -57,7 +57,19 @@ def plain_path(module: Module, node: ast.expr) -> bool:
         node = node.value
     if not isinstance(node, ast.Name):
         return False
-    return not any(found.kind == "for" and not _over_groups(found) for found in bindings(module, node))
+    looped = any(found.kind == "for" and not _over_groups(found) for found in bindings(module, node))
+    return not looped and not _comprehended(module, node)
+
+
+def _comprehended(module: Module, name: ast.Name) -> bool:
+    """Whether a comprehension around a name binds it."""
+    return any(
+        isinstance(inner, ast.Name) and inner.id == name.id
+        for above in module.ancestors(name)
+        if isinstance(above, COMPREHENSIONS)
+        for generator in above.generators
+        for inner in ast.walk(generator.target)
+    )
 
 
 def _over_groups(binding: Binding) -> bool:

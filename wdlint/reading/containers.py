@@ -19,6 +19,7 @@ from wdlint.reading.values import (
     Known,
     Mapping,
     Place,
+    Product,
     Selection,
     Sequence,
     Unknown,
@@ -126,13 +127,21 @@ def display(evaluator: Evaluator, elements: list[ast.expr], node: ast.expr, fram
                     open_ = True
             continue
         value = evaluator.evaluate(inner, frame)
-        if isinstance(value, Unknown) and isinstance(inner, ast.Name | ast.Attribute | ast.Subscript):
+        if _may_be_tensor(value, inner):
             value = single(inner, frame)
         items.append(value)
     if gathered is not None:
         whole = concatenate(gathered, ast.Add(), known(Sequence(tuple(items), open_)))
         return whole or Unknown("a list of many things")
     return Known(Sequence(tuple(items), open_), place=Place(frame.module, node))
+
+
+def _may_be_tensor(value: Value, node: ast.expr) -> bool:
+    """An unknown attribute, or what an external function made: `nn.Parameter(...)`, `torch.zeros(...)`."""
+    if isinstance(value, Unknown):
+        return isinstance(node, ast.Attribute | ast.Subscript)
+    made = all(isinstance(option.value, Product) for option in alternatives(value))
+    return made and isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
 
 
 def single(node: ast.expr, frame: Frame) -> Value:
@@ -369,7 +378,7 @@ def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, f
             keys = _keys(evaluator, receiver, frame)
             if method in ("append", "add", "appendleft") and len(arguments) == 1:
                 added = evaluator.evaluate(arguments[0], frame)
-                if isinstance(added, Unknown) and isinstance(arguments[0], ast.Name | ast.Attribute):
+                if _may_be_tensor(added, arguments[0]):
                     added = single(arguments[0], frame)
                 added = known(Sequence((under_conditions(evaluator, added, statement, frame, *chosen),)))
             elif method == "insert" and len(arguments) == 2:

@@ -141,12 +141,20 @@ def _tagged(cls: ClassThing, own: bool) -> Iterator[Declaration]:
 
 
 def _parts(evaluator: Evaluator, cls: ClassThing) -> Iterator[ClassThing]:
-    """The project's classes that a class's methods create objects of."""
-    for node in ast.walk(cls.node):
-        if isinstance(node, ast.Call) and _is_global(cls.module, node.func):
-            for option in alternatives(evaluator.evaluate(node.func, evaluator.frame(cls.module))):
-                if isinstance(option.value, ClassThing):
-                    yield option.value
+    """The project's classes that a class's methods create objects of, themselves or through a function."""
+    for made in _called(evaluator, cls.module, cls.node):
+        match made:
+            case ClassThing():
+                yield made
+            case FunctionThing(module, node):
+                yield from (one for one in _called(evaluator, module, node) if isinstance(one, ClassThing))
+
+
+def _called(evaluator: Evaluator, module: Module, root: ast.AST) -> Iterator[object]:
+    for node in ast.walk(root):
+        if isinstance(node, ast.Call) and _is_global(module, node.func):
+            for option in alternatives(evaluator.evaluate(node.func, evaluator.frame(module))):
+                yield option.value
 
 
 def _is_global(module: Module, node: ast.expr) -> bool:

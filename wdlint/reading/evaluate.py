@@ -438,7 +438,7 @@ class Evaluator:
                 if unpacked is not None:
                     return self.evaluate(unpacked, frame)
                 return containers.item(self.evaluate(binding.value, frame), binding.path)
-            case "augment", ast.AugAssign(target, op, value):
+            case "augment", ast.AugAssign(_, op, value):
                 before, _ = reaching(module, module.scope(binding.node), name, binding.node)
                 before = [b for b in before if b.node is not binding.node]
                 left = self.bound(before, name, binding.node, frame, module.scope(binding.node)) if before else None
@@ -626,19 +626,19 @@ class Evaluator:
     def _method_frame(
         self, cls: ClassThing, method: ast.FunctionDef | ast.AsyncFunctionDef, instance: Instance
     ) -> Frame:
-        if instance.call is not None and method.name == "__init__" and instance.frame is not None:
-            if instance.frame.depth < INLINED:
-                arguments = calls.bind(self, method, instance.call, instance.frame, bound=True)
-                return Frame(
-                    cls.module,
-                    method,
-                    arguments,
-                    Instance(cls),
-                    self.frame(cls.module),
-                    Place(instance.frame.module, instance.call),
-                    instance.frame.depth + 1,
-                )
-        return self.frame(cls.module)
+        if instance.call is None or instance.frame is None or method.name != "__init__":
+            return self.frame(cls.module)
+        if instance.frame.depth >= INLINED:
+            return self.frame(cls.module)
+        return Frame(
+            cls.module,
+            method,
+            calls.bind(self, method, instance.call, instance.frame, bound=True),
+            Instance(cls),
+            self.frame(cls.module),
+            Place(instance.frame.module, instance.call),
+            instance.frame.depth + 1,
+        )
 
     # parameters
 
@@ -649,13 +649,14 @@ class Evaluator:
                 if isinstance(method, ast.FunctionDef) and method.name == "__init__":
                     if name in parameters(method):
                         return self.parameter(method, name, self.frame(ancestor.module))
+                    frame = self.frame(ancestor.module)
                     for argument in method.args.args[1:]:  # save_hyperparameters(config): hparams.x is config.x
-                        if argument.arg in ("hparams", "args", "config", "cfg", "opt", "hparam"):
-                            inner = self.parameter(method, argument.arg, self.frame(ancestor.module))
+                        inner = self.parameter(method, argument.arg, frame)
+                        if any(isinstance(o.value, Settings | Mapping | Instance) for o in alternatives(inner)):
                             node = ast.Attribute(ast.Name(argument.arg), name)
-                            return self.each(
-                                inner, lambda o: self._attribute(o, name, self.frame(ancestor.module), node)
-                            )
+                            value = self.attribute(inner, name, frame, node)
+                            if not isinstance(value, Unknown):
+                                return value
         return Unknown(f"`hparams.{name}` is not found")
 
     def parameter(self, function: Function, name: str, frame: Frame) -> Value:
@@ -709,8 +710,7 @@ class Evaluator:
         value = self.evaluate(node, self.frame(module))
         if isinstance(value, Known) and value.value is None:
             return Unknown(f"`{name}` defaults to None")
-        value = settings.field_default(self, value, Place(module, node), Origin.DEFAULT)
-        return value
+        return settings.field_default(self, value, Place(module, node), Origin.DEFAULT)
 
 
 def external(path: str) -> Known:

@@ -92,8 +92,8 @@ def starred(project: Project, path: Path, name: str) -> Path | str | None:
     package that stars hundreds of modules is not parsed for one name.
     """
     defined = re.compile(
-        rb"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+%b\b|^[ \t]*%b[ \t]*(?::[^=\n]+)?=[^=]"
-        % (name.encode(), name.encode()),
+        rb"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+%b\b|^[ \t]*%b[ \t]*(?::[^=\n]+)?=[^=]|\bas[ \t]+%b\b"
+        % ((name.encode(),) * 3),
         re.MULTILINE,
     )
     external: str | None = None
@@ -109,7 +109,10 @@ def starred(project: Project, path: Path, name: str) -> Path | str | None:
                 external = external or (statement.module if statement.level == 0 else None)
             elif found not in seen:
                 seen.add(found)
-                named = any(name in other.names for other in project.imports_of(found))
+                named = any(
+                    name in other.names or (not other.names and other.module.partition(".")[0] == name)
+                    for other in project.imports_of(found)
+                )
                 if named or defined.search(project.content(found)):
                     return found
                 stack.append(found)

@@ -29,6 +29,8 @@ READERS = frozenset(
     "clip_grad_norm_ clip_grad_value_ clip_grad_norm parameters_to_vector".split()
 )
 
+MAKERS = frozenset({"filter", "map", "chain", "from_iterable", "iter", "islice"})
+
 
 @dataclass(frozen=True, slots=True)
 class ExhaustedIterator:
@@ -62,13 +64,23 @@ def exhausted(evaluator: Evaluator, module: Module) -> Iterator[ExhaustedIterato
                     pass
                 case _:
                     continue
-            if not isinstance(value, ast.Call | ast.GeneratorExp):
+            if not _may_be_iterator(value):
                 continue
             uses = uses if uses is not None else _loads(module, scope)
             found = _second_use(evaluator, module, scope, name, statement, value, uses.get(name, []))
             # what the value is, is the dearest question, and few get so far
             if found is not None and _once(evaluator, module, value) and not _own_collection(evaluator, value):
                 yield found
+
+
+def _may_be_iterator(value: ast.expr) -> bool:
+    """A first look, before anything is evaluated."""
+    match value:
+        case ast.GeneratorExp():
+            return True
+        case ast.Call(ast.Name(leaf) | ast.Attribute(_, leaf)):
+            return leaf in MEMBERS or leaf in MAKERS or "param" in leaf
+    return False
 
 
 def _once(evaluator: Evaluator, module: Module, value: ast.expr) -> bool:

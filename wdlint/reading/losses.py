@@ -76,7 +76,7 @@ class _Way:
 
     frame: Frame
     term: ast.expr
-    outermost: bool = True  # in the function of the loss itself
+    fixed: bool = False  # the term is no smaller part: in a comprehension, or in another function
     names: Bound[str, str] = field(default_factory=dict)  # of this function's parameters, as they are named at `term`
     outer: tuple[tuple[ast.AST, Bound[str, str]], ...] = ()  # the same for the functions around, innermost first
     path: tuple[int, ...] = ()  # the item of a tuple that is meant
@@ -203,14 +203,14 @@ class _Search:
                 yield from self.follow(orelse, self._part(orelse, way))
             case ast.GeneratorExp(element, generators) | ast.ListComp(element, generators):
                 tests = [conditions.formula(self.evaluator, t, way.frame) for g in generators for t in g.ifs]
-                yield from self.follow(element, replace(way, tests=(*way.tests, *tests)))
+                yield from self.follow(element, replace(way, tests=(*way.tests, *tests), fixed=True))
             case ast.List(elements) | ast.Tuple(elements):
                 yield from self._items(elements, way)
             case ast.Call():
                 yield from self._call(node, way)
 
     def _part(self, node: ast.expr, way: _Way) -> _Way:
-        return replace(way, term=node) if way.outermost and not way.closed else way
+        return replace(way, term=node) if not (way.fixed or way.closed) else way
 
     def _cut(self, node: ast.expr, inner: ast.expr, way: _Way) -> _Way:
         cut = Cut(Place(way.frame.module, node), inner)
@@ -364,7 +364,7 @@ class _Search:
             Place(way.frame.module, node),
             way.frame.depth + 1,
         )
-        inner = replace(way, frame=frame, names=names, outer=((function.node, names), *way.outer), outermost=False)
+        inner = replace(way, frame=frame, names=names, outer=((function.node, names), *way.outer), fixed=True)
         if any(map(_turns_off, function.node.decorator_list)):
             inner = replace(inner, cuts=(Cut(None, None), *inner.cuts))
         for statement in statements_of(function.node):

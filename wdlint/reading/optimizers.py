@@ -598,15 +598,8 @@ def _members(option: Known, items: tuple[Value, ...]) -> tuple[Group, ...] | Non
         # a dict and a tensor in one list: a name that may be either
         return None
     if tensors:
-        if any(isinstance(i, Known) and _may_be_groups(i) for i in tensors):
-            return None
         return (Group(known(Sequence(tuple(tensors)))),)
     return tuple(groups)
-
-
-def _may_be_groups(item: Known) -> bool:
-    """Names of single things that could as well be dicts: `[group_a, group_b]`."""
-    return isinstance(item.value, Element) and any("group" in s.source for s in item.value.selections)
 
 
 def _added(evaluator: Evaluator, module: Module, node: ast.Call) -> Iterator[Group]:

@@ -82,7 +82,9 @@ def memberships(evaluator: Evaluator, module: Module) -> Iterator[MembershipTest
         return
     for node in module.nodes:
         match node:
-            case ast.Compare(ast.Name() as needle, [ast.In() | ast.NotIn() as op], [collection]):
+            case ast.Compare(ast.Name() as needle, [ast.In() | ast.NotIn() as op], [collection]) if isinstance(
+                collection, ast.List | ast.Tuple | ast.Set | ast.Name | ast.Attribute | ast.Call
+            ):
                 pass
             case _:
                 continue
@@ -113,14 +115,19 @@ def _is_full_name(evaluator: Evaluator, module: Module, needle: ast.Name) -> boo
 
 
 def _is_loop_variable(module: Module, name: ast.Name) -> bool:
+    """Whether a name is the first of the pairs that a loop goes over."""
     for above in module.ancestors(name):
         if isinstance(above, COMPREHENSIONS):
-            if any(target_path(generator.target, name.id) is not None for generator in above.generators):
+            if any(_is_first(generator.target, name.id) for generator in above.generators):
                 return True
         if isinstance(above, ast.stmt | ast.Lambda):
             break
     bindings, _ = reaching(module, module.scope(name), name.id, name)
-    return len(bindings) == 1 and bindings[0].kind == "for"
+    return len(bindings) == 1 and bindings[0].kind == "for" and bindings[0].path[-1:] == (0,)
+
+
+def _is_first(target: ast.expr, name: str) -> bool:
+    return (target_path(target, name) or ())[-1:] == (0,)
 
 
 def _is_whole_model(evaluator: Evaluator, place: Place) -> bool:
@@ -135,6 +142,8 @@ def _is_whole_model(evaluator: Evaluator, place: Place) -> bool:
             bindings, _ = reaching(place.module, place.module.scope(receiver), receiver.id, receiver)
             if any(binding.kind == "for" for binding in bindings):
                 return False
+            if not bindings:
+                return True  # a parameter of the function around it
         case ast.Attribute(ast.Name(owner), name) if owner == "self" or name == "module":
             pass
         case _:
@@ -151,7 +160,7 @@ def _is_whole_model(evaluator: Evaluator, place: Place) -> bool:
 def letter_tests(evaluator: Evaluator, module: Module) -> Iterator[LetterTest]:
     """Strings that tests on parameter names of a module go through by letters, each once."""
     text = module.source.text
-    if "any(" not in text and "all(" not in text and " in " not in text:
+    if "named_parameters" not in text:
         return
     seen: set[tuple[object, int]] = set()
     for node in module.nodes:

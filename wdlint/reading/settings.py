@@ -177,8 +177,6 @@ def loose_setting(evaluator: Evaluator, name: str, node: ast.Attribute, frame: F
     if not isinstance(node.value, ast.Name | ast.Attribute):
         return None
     module = frame.module
-    if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls", "torch", "np", "os"):
-        return None
     value = _declared(evaluator, module, name, None)
     if value is None:
         users = evaluator.mentioning(evaluator.importing(module.path.absolute()), "add_argument")
@@ -267,8 +265,7 @@ def _file_name(evaluator: Evaluator, node: ast.expr, frame: Frame) -> str | None
             func = product.call.func
             return _file_name(evaluator, func.value, product.frame) if isinstance(func, ast.Attribute) else None
         if product.path in ("os.path.join", "os.path.abspath", "os.path.expanduser") and product.call.args:
-            last = text(evaluator.evaluate(product.call.args[-1], product.frame))
-            return last
+            return text(evaluator.evaluate(product.call.args[-1], product.frame))
     return None
 
 
