@@ -51,7 +51,7 @@ def check(penalty: Penalty, context: Context) -> Iterator[Finding]:
     """Say where the loss penalizes parameters that an optimizer decays."""
     if penalty.cuts:
         return
-    found = decayed(context.evaluator, penalty.module, penalty.term, penalty.selections)
+    found = decayed(context.evaluator, penalty.module, penalty.selections)
     if found is None:
         return
     span = penalty.module.span(penalty.term)
@@ -66,7 +66,7 @@ def check(penalty: Penalty, context: Context) -> Iterator[Finding]:
         f"(weight_decay={found.decay.text})",
         severity=Severity.ADVICE if penalty.idle else found.severity(RULE.severity),
         site=found.site.span,
-        label="pulls to zero",
+        label="an L2 penalty",
         related=related,
-        help="keep one of the two; in an adaptive optimizer the decoupled weight_decay is the better one",
+        help="keep one of the two: drop the penalty, or set weight_decay=0.0",
     )

@@ -53,7 +53,7 @@ def check(update: ManualDecay, context: Context) -> Iterator[Finding]:
     if update.optimizer is not None:
         found = decayed_by(context.evaluator, module, node, update.optimizer)
     else:
-        found = decayed(context.evaluator, module, node, update.selections)
+        found = decayed(context.evaluator, module, update.selections)
     if found is None:
         return
     yield RULE.finding(

@@ -1,7 +1,8 @@
 """With this `optim` the Trainer's weight decay is L2 inside an adaptive optimizer, not weight decay.
 
 ## What it does
-Finds `TrainingArguments` (and `Seq2SeqTrainingArguments`) with a weight decay above 0 and `optim` one of
+Finds `TrainingArguments` (and its subclasses, also those of this project, of trl and of sentence-transformers)
+with a weight decay above 0 and `optim` one of
 `adagrad`, `rmsprop`, `rmsprop_bnb`, `rmsprop_bnb_8bit`, `rmsprop_bnb_32bit`.
 
 ## Why it hurts

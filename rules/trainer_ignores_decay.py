@@ -1,7 +1,8 @@
 """The Trainer's optimizer choice never receives the weight decay.
 
 ## What it does
-Finds `TrainingArguments` (and `Seq2SeqTrainingArguments`) with a weight decay above 0 and an `optim` whose
+Finds `TrainingArguments` (and its subclasses, also those of this project, of trl and of sentence-transformers)
+with a weight decay above 0 and an `optim` whose
 handler builds its parameter groups without it: `galore_*`, `apollo_*`, `lomo` and `adalomo`.
 
 ## Why it hurts

@@ -78,7 +78,8 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
 
 
 def _is_removed(site: OptimizerSite) -> bool:
-    return not site.maybe and site.optimizers[0].path in OLD
+    optimizer = site.optimizers[0]
+    return not site.maybe and optimizer.path in OLD and not optimizer.own
 
 
 def _fix(site: OptimizerSite, context: Context) -> Fix | None:

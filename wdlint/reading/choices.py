@@ -70,7 +70,7 @@ def _in_loop(
 
 def _in_function(evaluator: Evaluator, module: Module, function: ast.FunctionDef) -> Iterator[ChoiceByDecay]:
     names = set(parameters(function))
-    if "param" not in "\n".join(module.source.text.split("\n")[function.lineno - 1 : function.end_lineno]):
+    if "parameters(" not in "\n".join(module.source.text.split("\n")[function.lineno - 1 : function.end_lineno]):
         return
     for statement in function.body:
         for test, variable, nonzero in _zero_tests(statement):

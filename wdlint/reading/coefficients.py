@@ -18,7 +18,7 @@ def is_coefficient(evaluator: Evaluator, node: ast.expr, frame: Frame, depth: in
         return False
     value = evaluator.evaluate(node, frame)
     options = alternatives(value)
-    if options and all(number(option) is not None for option in options):
+    if options and not is_open(value) and all(number(option) is not None for option in options):
         return True
     if any(isinstance(option.value, Element) for option in options):
         return False

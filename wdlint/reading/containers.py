@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from wdlint.reading import conditions
 from wdlint.reading.selections import TRUE, Formula, Not
-from wdlint.reading.tree import LOOPS, Binding
+from wdlint.reading.tree import LOOPS, SCOPES, Binding
 from wdlint.reading.values import (
     Collection,
     Element,
@@ -338,14 +338,27 @@ def mutated(
     line = getattr(at, "lineno", 1 << 30) if module.scope(use) is scope else 1 << 30
     start = binding.node.lineno if binding is not None and isinstance(binding.node, ast.stmt) else 0
     for statement in statements:
-        if statement.lineno <= start or statement is at:
+        if statement.lineno <= start or (statement is at and not _repeats(module, statement)):
             continue
         if statement.lineno >= line and not _same_loop(module, statement, at):
             continue
         if at is not None and _exclusive(module, statement, at):
             continue
-        value = _apply(evaluator, value, name, statement, frame)
+        sure = statement.lineno < line and _always(module, statement, at)
+        value = _apply(evaluator, value, name, statement, frame, sure)
     return value
+
+
+def _repeats(module: Module, statement: ast.stmt) -> bool:
+    """Whether a loop makes an assignment such as `d["x"] = d["x"] + 1` again."""
+    return isinstance(statement, ast.Assign | ast.AugAssign) and _repeated(module, statement)
+
+
+def _always(module: Module, statement: ast.stmt, at: ast.stmt | None) -> bool:
+    """Whether nothing but straight lines lies between a statement and a later one."""
+    shared = set(module.ancestors(at)) if at is not None else set()
+    straight = (*SCOPES, ast.With, ast.AsyncWith)
+    return all(above in shared or isinstance(above, straight) for above in module.ancestors(statement))
 
 
 def _same_loop(module: Module, one: ast.AST, two: ast.AST | None) -> bool:
@@ -369,8 +382,22 @@ def _exclusive(module: Module, one: ast.AST, two: ast.AST) -> bool:
     return False
 
 
-def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, frame: Frame) -> Value:
+def _apply(
+    evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, frame: Frame, sure: bool
+) -> Value:
+    """A container after a statement that changes it; `sure` says that the statement runs."""
     match statement:
+        case ast.Expr(ast.Call(ast.Attribute(receiver, "update"), arguments, keywords)) if keywords:
+            keys = _keys(evaluator, receiver, frame)
+            for given in arguments:
+                value = _changed(value, keys, _merging(evaluator.evaluate(given, frame), sure))
+            for keyword in keywords:
+                new = evaluator.evaluate(keyword.value, frame)
+                if keyword.arg is not None:
+                    entry = Entry(keyword.arg, new, keyword, keyword.value)
+                    new = known(Mapping((entry,)))
+                value = _changed(value, keys, _merging(new, sure))
+            return value
         case ast.Expr(ast.Call(ast.Attribute(receiver, method), arguments)):
             chosen: tuple[Formula, ...] = ()
             if isinstance(receiver, ast.IfExp):
@@ -388,18 +415,54 @@ def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, f
                 added = under_conditions(evaluator, more, statement, frame, *chosen)
             else:
                 return value
+            if method == "update" and any(isinstance(option.value, Mapping) for option in alternatives(value)):
+                return _changed(value, keys, _merging(added, sure))
             many = _repeated(frame.module, statement)
             return _changed(value, keys, lambda inner: _extended(inner, added, many))
         case ast.Assign([ast.Subscript(receiver, index)], given):
             keys = _keys(evaluator, receiver, frame)
             key = evaluator.evaluate(index, frame)
             new = evaluator.evaluate(given, frame)
-            return _changed(value, keys, lambda inner: _assigned(inner, key, new, index, given))
+            return _changed(value, keys, lambda inner: _assigned(inner, key, new, index, given, sure))
         case ast.AugAssign(ast.Subscript(receiver, index), op, given):
             keys = [*_keys(evaluator, receiver, frame), evaluator.evaluate(index, frame)]
             more = under_conditions(evaluator, evaluator.evaluate(given, frame), statement, frame)
-            return _changed(value, keys, lambda inner: evaluator.combine(inner, op, more))
+            again = _repeated(frame.module, statement)
+            return _changed(value, keys, lambda inner: _augmented(evaluator, inner, op, more, sure, again))
     return value
+
+
+def _augmented(evaluator: Evaluator, value: Value, op: ast.operator, more: Value, sure: bool, again: bool) -> Value:
+    new = evaluator.combine(value, op, more)
+    if not any(isinstance(option.value, int | float) for option in alternatives(new)):
+        return new
+    new = join([new, Unknown("a loop counts it on")]) if again else new
+    return new if sure else join([value, new])
+
+
+def _merging(added: Value, sure: bool) -> Callable[[Value], Value]:
+    """What `update` makes of a dict."""
+
+    def merge(value: Value) -> Value:
+        if not (isinstance(value, Known) and isinstance(value.value, Mapping)):
+            return value
+        mapping = value.value
+        match added:
+            case Known(Mapping(entries, open_)):
+                new = tuple(entry if sure else _perhaps(mapping, entry) for entry in entries)
+                return replace(value, value=replace(mapping, entries=(*mapping.entries, *new), open=mapping.open or open_))
+            case _:
+                unknown = Unknown("a dict updated with something unknown")
+                kept = tuple(replace(entry, value=join([entry.value, unknown])) for entry in mapping.entries)
+                return replace(value, value=replace(mapping, entries=kept, open=True))
+
+    return merge
+
+
+def _perhaps(mapping: Mapping, entry: Entry) -> Entry:
+    """An entry that may or may not replace the one that is there."""
+    before = mapping.entry(entry.key)
+    return entry if before is None else replace(entry, value=join([before.value, entry.value]))
 
 
 def _arm(evaluator: Evaluator, choice: ast.IfExp, name: str, frame: Frame) -> tuple[ast.expr, tuple[Formula, ...]]:
@@ -473,17 +536,24 @@ def _extended(value: Value, added: Value, many: bool) -> Value:
     return join(found)
 
 
-def _assigned(value: Value, key: Value, new: Value, key_node: ast.expr, value_node: ast.expr) -> Value:
+def _assigned(
+    value: Value, key: Value, new: Value, key_node: ast.expr, value_node: ast.expr, sure: bool
+) -> Value:
     if not isinstance(value, Known):
         return value
     match value.value:
-        case Mapping(entries):
+        case Mapping(entries) as mapping:
             label = str(key.value) if isinstance(key, Known) and isinstance(key.value, str | int) else ANY
-            kept = tuple(entry for entry in entries if entry.key != label or label == ANY)
-            mapping = replace(value.value, entries=(*kept, Entry(label, new, key_node, value_node)))
-            return replace(value, value=mapping)
+            entry = Entry(label, new, key_node, value_node)
+            if label == ANY:
+                kept = tuple(replace(one, value=join([one.value, new])) if one.key != ANY else one for one in entries)
+            else:
+                kept = tuple(one for one in entries if one.key != label)
+                entry = entry if sure else _perhaps(mapping, entry)
+            return replace(value, value=replace(mapping, entries=(*kept, entry)))
         case Sequence(items, open_):
             if isinstance(key, Known) and isinstance(key.value, int) and -len(items) <= key.value < len(items):
                 index = key.value % len(items)
+                new = new if sure else join([items[index], new])
                 return replace(value, value=Sequence((*items[:index], new, *items[index + 1 :]), open_))
     return value

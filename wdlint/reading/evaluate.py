@@ -20,6 +20,7 @@ from wdlint.reading.project import Project
 from wdlint.reading.tree import (
     COMPREHENSIONS,
     FUNCTIONS,
+    LOOPS,
     Binding,
     Function,
     Module,
@@ -47,13 +48,14 @@ from wdlint.reading.values import (
     Unknown,
     Value,
     alternatives,
+    is_open,
     join,
     known,
 )
 
 DEPTH = 60  # nested evaluations
-STEPS = 20_000  # evaluations for one site
-VISITED = 80  # files looked into for one site
+STEPS = 6_000  # evaluations for one site
+VISITED = 60  # files looked into for one site
 INLINED = 8  # calls within calls
 REEXPORTS = 3  # packages that pass a name on
 MOST_USERS = 200
@@ -99,6 +101,7 @@ class Evaluator:
     _importing: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
     _memory: dict[tuple[int, int], tuple[Value, object]] = field(default_factory=dict)
     _active: set[tuple[int, int]] = field(default_factory=set)
+    _sought: set[tuple[int, str]] = field(default_factory=set)
     _frames: dict[int, Frame] = field(default_factory=dict)
 
     def frame(self, module: Module) -> Frame:
@@ -303,6 +306,8 @@ class Evaluator:
         for one in alternatives(left):
             for two in alternatives(right):
                 found.append(_computed(function, one, two))
+        if is_open(left) or is_open(right):
+            found.append(Unknown("arithmetic with something unknown"))
         return join(found)
 
     # names
@@ -375,6 +380,19 @@ class Evaluator:
         return join(values) if values else None
 
     def _in_module(self, module: Module, name: str, use: ast.AST | None) -> Value:
+        """A module's name where `use` stands, or (None) as other modules see it."""
+        key = (id(module), name)
+        if use is None and key in self._sought:
+            return Unknown("modules that import it from each other")
+        if use is None:
+            self._sought.add(key)
+        try:
+            return self._of_module(module, name, use)
+        finally:
+            if use is None:
+                self._sought.discard(key)
+
+    def _of_module(self, module: Module, name: str, use: ast.AST | None) -> Value:
         frame = self.frame(module)
         if use is not None:
             bindings, complete = reaching(module, module.tree, name, use)
@@ -427,7 +445,8 @@ class Evaluator:
             if binding.kind in ("assign", "augment"):
                 value = containers.mutated(self, value, name, binding, use, frame, scope)
             values.append(value)
-        return join(values)
+        value = join(values)
+        return _opened(value) if _counts(frame.module, name, bindings, use) else value
 
     def _binding(self, binding: Binding, name: str, frame: Frame) -> Value:
         module = frame.module
@@ -439,11 +458,13 @@ class Evaluator:
                     return self.evaluate(unpacked, frame)
                 return containers.item(self.evaluate(binding.value, frame), binding.path)
             case "augment", ast.AugAssign(_, op, value):
-                before, _ = reaching(module, module.scope(binding.node), name, binding.node)
+                scope = module.scope(binding.node)
+                before, complete = reaching(module, scope, name, binding.node)
                 before = [b for b in before if b.node is not binding.node]
-                left = self.bound(before, name, binding.node, frame, module.scope(binding.node)) if before else None
-                if left is None:
-                    left = self.lookup_before(name, binding.node, frame)
+                found = [self.bound(before, name, binding.node, frame, scope)] if before else []
+                if not before or (not complete and isinstance(scope, FUNCTIONS) and name in parameters(scope)):
+                    found.append(self.lookup_before(name, binding.node, frame))
+                left = join(found)
                 right = self.evaluate(value, frame)
                 if isinstance(op, ast.Add):
                     right = containers.under_conditions(self, right, binding.node, frame)
@@ -579,10 +600,10 @@ class Evaluator:
         cls = instance.cls
         if name == "hparams" and self.class_attribute(cls, name) is None:
             return known(Hyperparameters(cls))
-        if instance.call is not None and _is_dataclass(cls.node):
-            given = calls.keyword(instance.call, name)
-            if given is not None and instance.frame is not None:
-                return self.evaluate(given, instance.frame)
+        if instance.call is not None and instance.frame is not None and _is_dataclass(cls.node):
+            given = self._field(cls, name, instance.call, instance.frame)
+            if given is not None:
+                return given
         method = None
         for ancestor in self.lineage(cls):
             assigned = list(self._assigned(ancestor, name, instance))
@@ -608,6 +629,29 @@ class Evaluator:
 
         return self.each(method, bind)
 
+    def _field(self, cls: ClassThing, name: str, call: ast.Call, frame: Frame) -> Value | None:
+        """What the call of a dataclass gives a field; None when it leaves it to its default."""
+        given = calls.keyword(call, name)
+        if given is not None:
+            return self.evaluate(given, frame)
+        ancestors = reversed(list(self.lineage(cls)))
+        annotated = [s.target for a in ancestors for s in a.node.body if isinstance(s, ast.AnnAssign)]
+        fields = list(dict.fromkeys(target.id for target in annotated if isinstance(target, ast.Name)))
+        index = fields.index(name) if name in fields else len(call.args)
+        if any(isinstance(argument, ast.Starred) for argument in call.args[: index + 1]):
+            return Unknown(f"`{name}` may be in `*args`")
+        if index < len(call.args):
+            return self.evaluate(call.args[index], frame)
+        for unpacked in (keyword.value for keyword in call.keywords if keyword.arg is None):
+            match self.evaluate(unpacked, frame):
+                case Known(Mapping(_, False) as mapping):
+                    entry = mapping.entry(name)
+                    if entry is not None:
+                        return entry.value
+                case _:
+                    return Unknown(f"`{name}` may be in `**kwargs`")
+        return None
+
     def _assigned(self, cls: ClassThing, name: str, instance: Instance) -> Iterator[Value]:
         """Values of `self.name = ...` in the methods of one class; `__init__` decides when it assigns."""
         found: list[tuple[bool, Value]] = []
@@ -630,10 +674,12 @@ class Evaluator:
             return self.frame(cls.module)
         if instance.frame.depth >= INLINED:
             return self.frame(cls.module)
+        arguments = calls.bind(self, method, instance.call, instance.frame, bound=True)
+        arguments[method.args.args[0].arg] = known(Instance(cls))
         return Frame(
             cls.module,
             method,
-            calls.bind(self, method, instance.call, instance.frame, bound=True),
+            arguments,
             Instance(cls),
             self.frame(cls.module),
             Place(instance.frame.module, instance.call),
@@ -757,6 +803,24 @@ def _global_assignments(module: Module, name: str) -> Iterator[Binding]:
     """Assignments that functions make to a module's name through `global`."""
     for function in module.globals.get(name, ()):
         yield from module.leaving(function, name)[0]
+
+
+def _counts(module: Module, name: str, bindings: list[Binding], use: ast.AST) -> bool:
+    """Whether a loop may have changed a name by `+=` and the like any number of times before `use`."""
+    counted = module.counted.get(name, ())
+    if not counted:
+        return False
+    if any(binding.node is statement for statement in counted for binding in bindings):
+        return True
+    around = {above for above in module.ancestors(use) if isinstance(above, LOOPS)}
+    return any(above in around for statement in counted for above in module.ancestors(statement))
+
+
+def _opened(value: Value) -> Value:
+    """The same, and perhaps another number, when it is one."""
+    if not any(isinstance(option.value, int | float) for option in alternatives(value)):
+        return value
+    return Maybe(alternatives(value), open=True)
 
 
 def _is_none(binding: Binding) -> bool:

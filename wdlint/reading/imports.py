@@ -91,9 +91,10 @@ def starred(project: Project, path: Path, name: str) -> Path | str | None:
     A file of the project, or the dotted name of an external module that may define it. Decided on the bytes: a
     package that stars hundreds of modules is not parsed for one name.
     """
+    token = name.encode()
     defined = re.compile(
         rb"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+%b\b|^[ \t]*%b[ \t]*(?::[^=\n]+)?=[^=]|\bas[ \t]+%b\b"
-        % ((name.encode(),) * 3),
+        % ((token,) * 3),
         re.MULTILINE,
     )
     external: str | None = None
@@ -113,7 +114,8 @@ def starred(project: Project, path: Path, name: str) -> Path | str | None:
                     name in other.names or (not other.names and other.module.partition(".")[0] == name)
                     for other in project.imports_of(found)
                 )
-                if named or defined.search(project.content(found)):
+                data = project.content(found)
+                if named or (token in data and defined.search(data)):
                     return found
                 stack.append(found)
     return external

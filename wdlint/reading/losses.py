@@ -96,7 +96,7 @@ def penalties(evaluator: Evaluator, module: Module) -> Iterator[Penalty]:
     """The L2 terms of all losses of a module."""
     for root in _losses(module):
         if _no_grad(module, root) is None:
-            evaluator.steps = 0
+            evaluator.begin()
             yield from _Search(evaluator, module).follow(root, _Way(evaluator.frame(module), root))
 
 
@@ -392,7 +392,8 @@ class _Search:
         for node, names in way.outer:
             if node is function:
                 source = _translated(selection.source, names, node)
-                return replace(selection, source=source) if source is not None else None
+                here = Place(self.module, way.term)
+                return replace(selection, source=source, place=here) if source is not None else None
         return selection
 
 

@@ -112,6 +112,12 @@ def _operands(evaluator: Evaluator, module: Module, node: ast.expr) -> Iterator[
 
 
 def _path(evaluator: Evaluator, module: Module, function: ast.expr) -> str | None:
+    """What is called, where that may be itertools' `chain`; to look into every model would cost more than all else."""
+    match function:
+        case ast.Name("chain") | ast.Attribute(_, "chain" | "from_iterable"):
+            pass
+        case _:
+            return None
     for option in alternatives(evaluator.evaluate(function, evaluator.frame(module))):
         if isinstance(option.value, External):
             return option.value.path

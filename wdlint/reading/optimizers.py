@@ -44,11 +44,15 @@ OPTIMIZER = "torch.optim.Optimizer"
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """A class that a site may build: its law, None for a class of the project or one that nobody measured."""
+    """A class that a site may build: its law, None for one that nobody measured.
+
+    `own`: its source lies in the project, be it a copy of a package.
+    """
 
     path: str
     law: Law | None
     origin: Origin = Origin.LITERAL
+    own: bool = False
 
     @property
     def name(self) -> str:
@@ -377,8 +381,8 @@ def _may_build(node: ast.Call, names: frozenset[str], module: Module) -> bool:
     keywords = {keyword.arg for keyword in node.keywords}
     if "weight_decay" in keywords or "params" in keywords:
         return True
-    if "lr" in keywords or None in keywords:
-        return bool(node.args)
+    if "lr" in keywords and node.args:
+        return True
     first = node.args[0] if node.args else None
     match first:
         case ast.Call(ast.Attribute(_, "parameters" | "named_parameters")):
@@ -438,10 +442,10 @@ def resolve(evaluator: Evaluator, option: Known) -> Optimizer | None:
             dotted = f"{module.name}.{node.name}"
             law = registry.find(dotted)
             if law is not None:
-                return Optimizer(dotted, law, option.origin)
+                return Optimizer(dotted, law, option.origin, own=True)
             bases = evaluator.external_bases(cls)
             if any(base.endswith(".Optimizer") or registry.find(base) is not None for base in bases):
-                return Optimizer(dotted, _inherited(evaluator, cls), option.origin)
+                return Optimizer(dotted, _inherited(evaluator, cls), option.origin, own=True)
     return None
 
 

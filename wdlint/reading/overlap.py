@@ -34,19 +34,17 @@ class Decayed:
         return self.decay.severity(usual) or Severity.ADVICE
 
 
-def decayed(evaluator: Evaluator, module: Module, node: ast.AST, selections: tuple[Selection, ...]) -> Decayed | None:
-    """The optimizer that decays what `selections`, as they are named at `node`, hold.
+def decayed(evaluator: Evaluator, module: Module, selections: tuple[Selection, ...]) -> Decayed | None:
+    """The optimizer near `module` that decays what `selections` hold.
 
     None when there is none, and when several optimizers take these parameters and not all of them decay.
     """
-    reached = [(s, homes(evaluator, module, node, s.source)) for s in selections]
+    reached = [(s, homes(evaluator, s.place.module, s.place.node, s.source)) for s in selections]
 
-    def of_site(site: OptimizerSite) -> Iterator[Group]:
-        for group in site.groups:
-            if any(_same(evaluator, site, one, reached) for one in group.selections or ()):
-                yield group
+    def of_site(site: OptimizerSite) -> list[Group]:
+        return [group for group in site.groups if any(_same(evaluator, s, reached) for s in group.selections or ())]
 
-    return _loudest(evaluator, module, lambda site: list(of_site(site)))
+    return _loudest(evaluator, module, of_site)
 
 
 def decayed_by(evaluator: Evaluator, module: Module, node: ast.AST, name: str) -> Decayed | None:
@@ -87,12 +85,7 @@ def _best(site: OptimizerSite, decays: list[Decay]) -> Decayed | None:
     return Decayed(site, acting[0]) if acting else None
 
 
-def _same(
-    evaluator: Evaluator,
-    site: OptimizerSite,
-    member: Selection,
-    reached: list[tuple[Selection, frozenset[Home]]],
-) -> bool:
+def _same(evaluator: Evaluator, member: Selection, reached: list[tuple[Selection, frozenset[Home]]]) -> bool:
     """Whether an optimizer's selection holds some of what is reached."""
     if member.single:
         return False

@@ -15,11 +15,11 @@ from wdlint.reading.text import Located, extent_of, span_between
 from wdlint.reading.tree import COMPREHENSIONS, Module, reaching
 from wdlint.reading.values import (
     Element,
+    External,
     Form,
     Known,
     Origin,
     Place,
-    Product,
     Sequence,
     alternatives,
     strings,
@@ -82,21 +82,20 @@ def memberships(evaluator: Evaluator, module: Module) -> Iterator[MembershipTest
         return
     for node in module.nodes:
         match node:
-            case ast.Compare(ast.Name() as needle, [ast.In() | ast.NotIn() as op], [collection]) if isinstance(
-                collection, ast.List | ast.Tuple | ast.Set | ast.Name | ast.Attribute | ast.Call
-            ):
+            case ast.Compare(ast.Name() as needle, [ast.In() | ast.NotIn() as op], [collection]):
                 pass
             case _:
                 continue
-        evaluator.steps = 0
-        if not _is_full_name(evaluator, module, needle):
+        over = _gone_through(module, needle)
+        if over is None or not _may_be_pairs(module, over) or not _may_be_words(module, collection):
             continue
+        evaluator.begin()
         hay = evaluator.evaluate(collection, evaluator.frame(module))
         words = strings(hay)
         if not words or not isinstance(hay, Known) or not isinstance(hay.value, Sequence):
             continue
         fragments = tuple(word for word in words if FRAGMENT.fullmatch(word))
-        if fragments:
+        if fragments and _is_full_name(evaluator, module, needle):
             parent = module.parents[node]
             negated = isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.Not)
             whole = parent if negated and isinstance(parent, ast.UnaryOp) else node
@@ -105,25 +104,53 @@ def memberships(evaluator: Evaluator, module: Module) -> Iterator[MembershipTest
 
 
 def _is_full_name(evaluator: Evaluator, module: Module, needle: ast.Name) -> bool:
-    """Whether a name is the loop variable for the names of `model.named_parameters()`, unchanged."""
-    if not _is_loop_variable(module, needle):
-        return False
+    """Whether a loop variable stands for the names of `model.named_parameters()`."""
     match evaluator.evaluate(needle, evaluator.frame(module)):
         case Known(Element(Form.NAME, selections)):
             return bool(selections) and all(_is_whole_model(evaluator, s.place) for s in selections)
     return False
 
 
-def _is_loop_variable(module: Module, name: ast.Name) -> bool:
-    """Whether a name is the first of the pairs that a loop goes over."""
+def _gone_through(module: Module, name: ast.Name) -> ast.expr | None:
+    """What a loop goes over of whose pairs a name is the first."""
     for above in module.ancestors(name):
         if isinstance(above, COMPREHENSIONS):
-            if any(_is_first(generator.target, name.id) for generator in above.generators):
-                return True
+            for generator in above.generators:
+                if _is_first(generator.target, name.id):
+                    return generator.iter
         if isinstance(above, ast.stmt | ast.Lambda):
             break
     bindings, _ = reaching(module, module.scope(name), name.id, name)
-    return len(bindings) == 1 and bindings[0].kind == "for" and bindings[0].path[-1:] == (0,)
+    if len(bindings) == 1 and bindings[0].kind == "for" and bindings[0].path[-1:] == (0,):
+        return bindings[0].value
+    return None
+
+
+def _may_be_words(module: Module, collection: ast.expr) -> bool:
+    """The same for what the name is looked up in: no comprehension, no result of a call."""
+    match collection:
+        case ast.List() | ast.Tuple() | ast.Set() | ast.Attribute() | ast.BinOp():
+            return True
+        case ast.Call(ast.Name("list" | "tuple" | "set" | "frozenset"), [inner], []):
+            return _may_be_words(module, inner)
+        case ast.Name(name):
+            bindings, _ = reaching(module, module.scope(collection), name, collection)
+            values = [b.value for b in bindings if b.value is not None and b.value is not collection]
+            return all(isinstance(value, ast.Name) or _may_be_words(module, value) for value in values)
+    return False
+
+
+def _may_be_pairs(module: Module, over: ast.expr) -> bool:
+    """A first look, before anything is evaluated."""
+    names = {node.id for node in ast.walk(over) if isinstance(node, ast.Name)}
+    if "named_parameters" in ast.unparse(over):
+        return True
+    for name in sorted(names):
+        bindings, complete = reaching(module, module.scope(over), name, over)
+        values = [binding.value for binding in bindings if binding.value is not None]
+        if not complete or any("named_parameters" in ast.unparse(value) for value in values):
+            return True
+    return False
 
 
 def _is_first(target: ast.expr, name: str) -> bool:
@@ -133,28 +160,34 @@ def _is_first(target: ast.expr, name: str) -> bool:
 def _is_whole_model(evaluator: Evaluator, place: Place) -> bool:
     """Whether parameters come from `X.named_parameters()`, X a model and no single layer."""
     match place.node:
-        case ast.Call(ast.Attribute(receiver, "named_parameters"), [], []):
-            pass
-        case _:
-            return False
-    match receiver:
-        case ast.Name():
+        case ast.Call(ast.Attribute(ast.Name() as receiver, "named_parameters"), [], []):
             bindings, _ = reaching(place.module, place.module.scope(receiver), receiver.id, receiver)
             if any(binding.kind == "for" for binding in bindings):
                 return False
-            if not bindings:
-                return True  # a parameter of the function around it
-        case ast.Attribute(ast.Name(owner), name) if owner == "self" or name == "module":
-            pass
+            values = [binding.value for binding in bindings]
+        case ast.Call(ast.Attribute(ast.Attribute(ast.Name("self"), name), "named_parameters"), [], []):
+            values = list(_assigned(place.module, place.node, name))
+        case ast.Call(ast.Attribute(ast.Attribute(_, "module"), "named_parameters"), [], []):
+            return True
         case _:
             return False
-    for option in alternatives(evaluator.evaluate(receiver, evaluator.frame(place.module))):
-        match option.value:
-            case Product(path) if path.startswith("torch.nn.") and path.rpartition(".")[2] not in HOLDERS:
-                return False
-            case Element():
-                return False
+    # what builds the model tells a layer; its arguments need not be known
+    for value in values:
+        if isinstance(value, ast.Call):
+            for option in alternatives(evaluator.evaluate(value.func, evaluator.frame(place.module))):
+                match option.value:
+                    case External(path) if path.startswith("torch.nn.") and path.rpartition(".")[2] not in HOLDERS:
+                        return False
     return True
+
+
+def _assigned(module: Module, node: ast.AST, name: str) -> Iterator[ast.expr]:
+    """What the class around a node assigns to `self.name`."""
+    cls = next((above for above in module.ancestors(node) if isinstance(above, ast.ClassDef)), None)
+    for inner in ast.walk(cls) if cls is not None else ():
+        match inner:
+            case ast.Assign([ast.Attribute(ast.Name("self"), attribute)], value) if attribute == name:
+                yield value
 
 
 def letter_tests(evaluator: Evaluator, module: Module) -> Iterator[LetterTest]:
@@ -168,7 +201,7 @@ def letter_tests(evaluator: Evaluator, module: Module) -> Iterator[LetterTest]:
             needles = [test for test in tests if _asks(evaluator, module, test, variable)]
             if not needles:
                 continue
-            evaluator.steps = 0
+            evaluator.begin()
             match evaluator.evaluate(iterable, evaluator.frame(module)):
                 case Known(str() as word, Origin.LITERAL | Origin.DEFAULT, Place(other, ast.Constant(value)) as place):
                     key = (other.path, id(place.node))
@@ -200,7 +233,7 @@ def _asks(evaluator: Evaluator, module: Module, test: ast.expr, variable: str) -
                 pass
             case _:
                 continue
-        evaluator.steps = 0
+        evaluator.begin()
         if any(
             isinstance(option.value, Element) and option.value.form is Form.NAME
             for option in alternatives(evaluator.evaluate(hay, frame))

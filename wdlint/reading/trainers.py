@@ -64,7 +64,7 @@ def _calls(evaluator: Evaluator, module: Module) -> Iterator[TrainerArguments]:
     for node in module.nodes:
         if not isinstance(node, ast.Call) or not _may_choose(node):
             continue
-        evaluator.steps = 0
+        evaluator.begin()
         callee = evaluator.evaluate(node.func, frame)
         if not isinstance(callee, Known) or not _takes_arguments(evaluator, callee):
             continue
@@ -75,14 +75,17 @@ def _calls(evaluator: Evaluator, module: Module) -> Iterator[TrainerArguments]:
         optim = given.get("optim") or _default(evaluator, cls, "optim")
         decay = given.get("weight_decay") or _default(evaluator, cls, "weight_decay")
         if optim is not None and decay is not None:
-            found = _choice(module, module.span(node), optim, decay)
+            found = _choice(module, node, optim, decay)
             if found is not None:
                 yield found
 
 
 def _may_choose(node: ast.Call) -> bool:
     names = {keyword.arg for keyword in node.keywords}
-    return bool(names & {"optim", "weight_decay", None})
+    if names & {"optim", "weight_decay"}:
+        return True
+    # following every `f(**kwargs)` costs too much: those that are called after what they hold
+    return None in names and ast.unparse(node.func).endswith("Arguments")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def _given(evaluator: Evaluator, node: ast.Call, frame: Frame) -> dict[str, _Set
             case Known(Mapping(entries, False, place)):
                 for entry in entries:
                     module = place.module if place is not None else frame.module
-                    found.setdefault(entry.key, _Setting(entry.value, Place(module, entry.value_node or keyword)))
+                    found.setdefault(entry.key, _Setting(entry.value, Place(module, entry.value_node or node)))
             case _:
                 return None
     return found
@@ -118,7 +121,7 @@ def _classes(evaluator: Evaluator, module: Module) -> Iterator[TrainerArguments]
         if own & {"optim", "weight_decay"} and _takes_arguments(evaluator, Known(cls)):
             optim, decay = _default(evaluator, cls, "optim"), _default(evaluator, cls, "weight_decay")
             if optim is not None and decay is not None:
-                found = _choice(module, module.span(decay.place.node), optim, decay)
+                found = _choice(module, node, optim, decay)
                 if found is not None:
                     yield found
 
@@ -134,13 +137,14 @@ def _default(evaluator: Evaluator, cls: ClassThing | None, name: str) -> _Settin
     return None
 
 
-def _choice(module: Module, site: Span, optim: _Setting, decay: _Setting) -> TrainerArguments | None:
+def _choice(module: Module, node: ast.Call | ast.ClassDef, optim: _Setting, decay: _Setting) -> TrainerArguments | None:
     laws = _laws(optim.value)
     if not laws:
         return None
     chosen, written = (one.place.module.span(one.place.node) for one in (optim, decay))
-    # a dictionary of keywords, or a class of another file: the call is where both come together
-    direct = isinstance(decay.place.node, ast.keyword | ast.stmt) and decay.place.module is module
+    # from a dictionary of keywords, or a class above: what was chosen here is where both come together
+    direct = decay.place.node in (node.keywords if isinstance(node, ast.Call) else node.body)
+    site = module.span(node if isinstance(node, ast.Call) else optim.place.node)
     span = written if direct else site
     near = [Related("the optimizer is chosen here", chosen)]
     if not direct:

@@ -50,6 +50,7 @@ class Module:
     settings: dict[str, list[ast.Call]] | None = None  # kept by wdlint.reading.settings
     _calls: dict[str, list[ast.Call]] | None = None
     _references: dict[str, list[ast.Call]] | None = None
+    _counted: dict[str, list[ast.AugAssign]] | None = None
     _mutations: dict[ast.AST, dict[str, list[ast.stmt]]] = field(default_factory=dict)
     _attributes: dict[ast.ClassDef, dict[str, list[Assigned]]] = field(default_factory=dict)
     _globals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
@@ -102,6 +103,17 @@ class Module:
                             for name in node.names:
                                 self._globals.setdefault(name, []).append(function)
         return self._globals
+
+    @property
+    def counted(self) -> dict[str, list[ast.AugAssign]]:
+        """`x += ...` and the like that stand in a loop, by the name that they change."""
+        if self._counted is None:
+            self._counted = {}
+            for node in self.nodes:
+                if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                    if any(isinstance(above, LOOPS) for above in self.ancestors(node)):
+                        self._counted.setdefault(node.target.id, []).append(node)
+        return self._counted
 
     @property
     def references(self) -> dict[str, list[ast.Call]]:

@@ -32,10 +32,10 @@ def shrunk(evaluator: Evaluator, module: Module) -> Iterator[ManualDecay]:
     """All of a module, those inside optimizers left out."""
     frame = evaluator.frame(module)
     for node in module.nodes:
+        evaluator.begin()
         target = _target(evaluator, node, frame)
         if target is None or not _trains(evaluator, module, node) or _interpolates(module, node, target):
             continue
-        evaluator.steps = 0
         selections, optimizer = _parameters(evaluator, module, node, target)
         if selections or optimizer is not None:
             yield ManualDecay(module, node, selections, optimizer)
