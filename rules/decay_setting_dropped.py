@@ -1,9 +1,10 @@
 """A weight-decay setting is declared and nothing reads it.
 
 ## What it does
-Finds a decay value that is declared as an option of argparse, a field of a configuration dataclass or a
-parameter of a function, is read nowhere in the project, and stands beside an optimizer that is built with a
-literal or with its class's default.
+Finds a decay value that is declared and read nowhere in the project, while an optimizer is built with a literal
+or with its class's default: an option of argparse or a field of a configuration class when the optimizer's call
+reads other settings of the same parser or class, a parameter of the function that builds the optimizer.
+A setting that ships as 0 gives advice.
 
 ## Why it hurts
 Whoever sets it believes to be tuning something. A sweep over the decay shows noise, and the decay that is
@@ -18,8 +19,8 @@ really applied (0.01 for AdamW) stands in no log.
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=args.weight_decay)
 
 ## Fix safety
-Unsafe: training changes, since the setting takes effect for the first time. Offered where the setting can be
-named at the call.
+Unsafe: training changes, since the setting takes effect for the first time. Not offered for groups with literals
+of their own.
 
 ## When to ignore
 The setting is read in a way that leaves no trace in the project's Python code, by a plug-in or another
@@ -65,7 +66,8 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
         span = setting.declaration.module.span(setting.declaration.node)
         yield RULE.finding(
             decay.span,
-            f"{KINDS[setting.kind]} `{setting.name}` reaches no optimizer: {site.name} takes weight_decay={instead}, {source}",
+            f"{KINDS[setting.kind]} `{setting.name}` reaches no optimizer: "
+            f"{site.name} takes weight_decay={instead}, {source}",
             severity=Severity.ADVICE if number(setting.default) == 0 else None,
             site=site.span,
             label=f"`{setting.access}` belongs here" if decay.source != "default" else "decays by default",

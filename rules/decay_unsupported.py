@@ -1,8 +1,8 @@
 """`weight_decay` is given to an optimizer that has none.
 
 ## What it does
-Finds `weight_decay` in a call of torch's SparseAdam, LBFGS or Rprop, and a value above 0 under that key in
-one of their groups.
+Finds `weight_decay` in a call of a class that was measured to have none, such as torch's SparseAdam, LBFGS and
+Rprop, and a value above 0 under that key in one of their groups.
 
 ## Why it hurts
 In the call it raises TypeError. As a group key it is worse: torch keeps any key and nothing reads this one,

@@ -1,7 +1,7 @@
 """A weight decay is written where it does nothing.
 
 ## What it does
-Finds an AdamW (or another decoupled class) whose decay is 0 in the call and in every group, and a
+Finds an AdamW (or another adaptive class that decays by default) whose decay is 0 everywhere, and a
 constructor's value above 0 that every group overrides. Off by default: select it by name.
 
 ## Why it hurts

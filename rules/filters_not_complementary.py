@@ -2,8 +2,10 @@
 
 ## What it does
 Compares the tests that fill the two groups: other lists of patterns, a condition in one of them only, both
-negated or neither, ranks with a gap. Negations, De Morgan, the order of conditions and of patterns make no
-difference.
+negated or neither, ranks with a gap. It tries both on typical parameters (`linear.weight`, `norm.bias`, what the
+patterns are made for) and names one that is in both groups or in none, so that negations, De Morgan, other names
+for the variables and the order of conditions make no difference. Tests that it cannot try must be the same on both
+sides. If only `requires_grad` is missing on one side, that is advice: frozen parameters are not updated anyway.
 
 ## Why it hurts
 A parameter that passes both tests is in two groups, which torch refuses; one that passes neither is in no

@@ -2,7 +2,7 @@
 
 ## What it does
 Finds code that walks over decay values, 0 and a setting, and picks the list of parameters by comparing the
-value with 0. A value that cannot become 0 is not reported.
+value with 0, or a function that is called with both. A value that cannot become 0 is not reported.
 
 ## Why it hurts
 Once the setting is 0, both rounds pick the same list: the exempt parameters are in two groups, or twice in
@@ -20,7 +20,8 @@ trains another model.
         groups.append({"params": params, "weight_decay": wd})
 
 ## Fix safety
-Unsafe: for a setting of 0 the groups have other members, as they should; otherwise nothing changes.
+Unsafe: for a setting of 0 the groups have other members, as they should; otherwise nothing changes. Offered for
+loops over a list of values.
 
 ## When to ignore
 The setting is checked to be above 0 somewhere else.
@@ -62,7 +63,8 @@ def check(choice: ChoiceByDecay, context: Context) -> Iterator[Finding]:
         related.append(Related("may be 0 as well", module.span(choice.setting)))
     yield RULE.finding(
         module.span(choice.test),
-        f"once `{setting}` is 0 it picks the same parameters as the literal 0: these are in two groups, the others in none",
+        f"once `{setting}` is 0 it picks the same parameters as the literal 0: "
+        "these are in two groups, the others in none",
         label="the members follow from the value",
         related=related,
         help="let a flag choose the parameters and leave the value to the optimizer",
@@ -87,7 +89,8 @@ def _fix(choice: ChoiceByDecay, context: Context) -> Fix | None:
         edits += replace_expression(module.source, test, FLAG if nonzero else f"not {FLAG}")
     return Fix(
         Applicability.UNSAFE,
-        f"choose by a flag: with `{ast.unparse(choice.setting)}` at 0 every parameter is in one group; else nothing changes",
+        f"choose by a flag: with `{ast.unparse(choice.setting)}` at 0 every parameter is in one group; "
+        "for other values nothing changes",
         tuple(edits),
     )
 

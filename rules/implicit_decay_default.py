@@ -23,8 +23,7 @@ The default is what you mean and everybody who reads the code knows it.
 
 ## References
 The defaults are measured: `wdlint probe torch.optim:AdamW`. What an unseen default costs:
-ultralytics/yolov5#8592,
-"I missed the AdamW default".
+ultralytics/yolov5#8592, "I missed the AdamW default".
 """
 
 from __future__ import annotations

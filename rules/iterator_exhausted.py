@@ -2,7 +2,9 @@
 
 ## What it does
 Finds a stored `named_parameters()`, `parameters()`, `filter(...)` or generator expression that is read twice
-on one path. Uses on branches that exclude each other are fine.
+on one path, or once in every round of a loop. An optimizer, a comprehension, `list`, `sum` and `clip_grad_norm_`
+all read it to its end; `next(params).device` takes the first element out. Uses on branches that exclude each other
+are fine.
 
 ## Why it hurts
 The second reader gets nothing: its group has no parameters, and they are never trained or never decayed.
@@ -21,7 +23,8 @@ without a word.
 
 ## Fix safety
 Safe: a list gives every reader the same elements in the same order. Parameters that were lost until now are
-trained, as the code says.
+trained, as the code says. Unsafe where parameters are frozen or replaced between the line and the first reader:
+the iterator sees that, a list does not. Not offered where `next` takes single elements, which a list does not allow.
 
 ## When to ignore
 Never knowingly.
@@ -47,7 +50,7 @@ RULE = Rule(
     severity=Severity.ERROR,
     needs=CODE,
     since="0.1",
-    markers=("parameters(", "modules("),
+    markers=("parameters(",),
     fixable=True,
 )
 
@@ -81,8 +84,9 @@ def check(found: ExhaustedIterator, context: Context) -> Iterator[Finding]:
 def _fix(found: ExhaustedIterator) -> Fix | None:
     if found.stepped or is_list_shadowed(found.module):
         return None
+    changed = "; it no longer sees what is frozen after this line" if found.deferred else ""
     return Fix(
-        Applicability.SAFE,
-        f"store a list: every reader of `{found.name}` gets all elements, those that were lost are trained from now on",
+        Applicability.UNSAFE if found.deferred else Applicability.SAFE,
+        f"store a list: every reader of `{found.name}` gets all elements, lost ones are trained from now on{changed}",
         wrap(found.module.source, found.definition, "list"),
     )

@@ -3,7 +3,8 @@
 ## What it does
 Finds a group whose members were selected to be exempt (biases, norms, tensors of rank below 2) and which has
 no `weight_decay` of its own, while the constructor's value, given or the class's default, is above 0. Judged
-by the test that selects the members, never by the variable's name.
+by the test that selects the members, never by the variable's name. A group with a learning rate of its own is
+reported only where the rest of the model has a decay of its own.
 
 ## Why it hurts
 A group without the key takes the constructor's value; a group added later does too, not that of its
@@ -25,9 +26,8 @@ Unsafe: the group stops decaying, so training changes, to what the split says.
 The group was split off for another reason, say its learning rate, and is meant to decay.
 
 ## References
-Issue: ultralytics/yolov5#8592. Measured with torch 2.15.0: `add_param_group` takes the constructor's value
-even after
-the groups were edited.
+Issue: ultralytics/yolov5#8592. Measured with torch 2.15.0: `add_param_group` takes the constructor's value even
+after the groups were edited.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 ## What it does
 Finds lists that were filled by complementary tests for what is exempt and are then concatenated, chained or
-unpacked into one group that decays.
+unpacked into one group that decays. Lists that are groups of their own somewhere else, say for Muon, are left alone.
 
 ## Why it hurts
 The split has no effect: biases and norms decay with the rest, and the code above it says that they do not.

@@ -16,7 +16,8 @@ an a or an s in it, which nearly every name has: the weights are exempt too.
 
 ## Fix safety
 Safe: the string becomes a tuple of one string, which is what the iteration asks for. Weights that were exempt
-by their letters are decayed from then on.
+by their letters are decayed from then on. Not offered where something else reads the string, or where it holds
+several patterns.
 
 ## When to ignore
 Never knowingly.

@@ -22,9 +22,8 @@ learning rate that was missing is the class's default afterwards, so look at it.
 The name is misleading and the value is meant for the slot: rename it.
 
 ## References
-Issue: offbit/evo-design#3. Order of the arguments in torch 2.15.0: Adam and AdamW lr, betas, eps,
-weight_decay; SGD lr,
-momentum, dampening, weight_decay.
+Issue: offbit/evo-design#3. Order of the arguments in torch 2.15.0: Adam and AdamW lr, betas, eps, weight_decay;
+SGD lr, momentum, dampening, weight_decay.
 """
 
 from __future__ import annotations

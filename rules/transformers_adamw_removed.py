@@ -2,7 +2,8 @@
 
 ## What it does
 Finds calls of the AdamW that is imported from `transformers` or `transformers.optimization`. An import that
-falls back to another class, or that is guarded by the version, is not reported.
+falls back to another class, or that is guarded by the version, is not reported, nor is a copy of the library
+in the project.
 
 ## Why it hurts
 The class was removed in transformers 4.50.0, so the import fails. Replacing the import alone silently changes
@@ -19,9 +20,9 @@ without its own decay begins to decay.
 
 ## Fix safety
 Safe: the old defaults are written out unless the call gives others; `correct_bias=True` and
-`no_deprecation_warning` go, as they say nothing in torch. There is no fix for `correct_bias=False`, which
-torch does not have, nor where keywords are not known. Two differences of second order stay: the old class
-decayed after the Adam step, and eps entered at another place.
+`no_deprecation_warning` go, as they say nothing in torch. There is no fix for `correct_bias=False`, which torch
+does not have, nor where keywords are not known or the import has other uses. Two differences of second order
+stay: the old class decayed after the Adam step, and eps entered at another place.
 
 ## When to ignore
 The project is pinned to a transformers below 4.50 and stays there.
@@ -51,7 +52,7 @@ RULE = Rule(
     severity=Severity.ERROR,
     needs=CODE,
     since="0.1",
-    markers=("transformers",),
+    markers=("AdamW",),
     fixable=True,
 )
 OLD = frozenset({"transformers.AdamW", "transformers.optimization.AdamW"})

@@ -74,7 +74,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
         if severity is not None:
             yield RULE.finding(
                 reach.decay.span,
-                _message(reach, severity),
+                _message(reach),
                 severity=severity,
                 site=site.span,
                 label="for weights, norms and biases alike",
@@ -84,14 +84,15 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             )
 
 
-def _message(reach: Undivided, severity: Severity) -> str:
+def _message(reach: Undivided) -> str:
     models = " and ".join(f"`{source}`" for source in reach.sources[:3])
     if len(reach.sources) > 3:
         models += f" and {len(reach.sources) - 3} more"
-    what = f"every parameter of {models}, norms, biases and embeddings among them"
-    if reach.decay.positive:
-        return f"weight_decay={reach.decay.text} reaches {what}"
-    return f"weight_decay is 0 until someone sets it; then it reaches {what}"
+    what = f"every parameter of {models}: nothing spares norms, biases or embeddings"
+    if not reach.decay.positive:
+        return f"weight_decay is 0 until someone sets it; then it reaches {what}"
+    whose = "the default " if reach.decay.source == "default" else ""
+    return f"{whose}weight_decay={reach.decay.text} reaches {what}"
 
 
 def _fix(site: OptimizerSite, reach: Undivided) -> Fix | None:

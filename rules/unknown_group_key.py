@@ -3,7 +3,7 @@
 ## What it does
 Finds keys of group dictionaries that neither the optimizer's class nor anything else in the project reads. An
 error for a key that resembles `weight_decay` (`weight_decay_rate`, `wd`, `weight-decay`), a warning for
-others. Keys that frameworks read are known.
+others with a numeric value, where the class is known. Keys that frameworks read are known.
 
 ## Why it hurts
 torch keeps any key without a word. The value written under it has no effect, and the group is decayed by the

@@ -44,8 +44,7 @@ def exchange_keywords(
     present = {keyword.arg for keyword in call.keywords} - set(dropped)
     new = [name for name in values if name not in present]
     placed = tuple(
-        Edit(span_of(source, keyword), f"{name}={values[name]}")
-        for keyword, name in zip(gone, new, strict=False)
+        Edit(span_of(source, keyword), f"{name}={values[name]}") for keyword, name in zip(gone, new, strict=False)
     )
     left = {name: value for name, value in values.items() if name not in new[: len(gone)]}
     removed_names = [keyword.arg for keyword in gone[len(new) :] if keyword.arg is not None]

@@ -273,9 +273,7 @@ class Sources:
                 self._names[module].update(self._bound(body, module, package))
         return self._names[module]
 
-    def _bound(
-        self, body: Iterable[ast.stmt], module: str, package: str
-    ) -> Iterator[tuple[str, str | ast.ClassDef]]:
+    def _bound(self, body: Iterable[ast.stmt], module: str, package: str) -> Iterator[tuple[str, str | ast.ClassDef]]:
         for statement in body:
             match statement:
                 case ast.ClassDef(name=name):
@@ -403,13 +401,13 @@ def default_keys(function: ast.FunctionDef) -> set[str]:
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
             ) if name in passed:
                 keys.update(_literal_keys(value))
-            case ast.Subscript(
-                value=ast.Name(id=name), slice=ast.Constant(value=str(key)), ctx=ast.Store()
-            ) if name in passed:
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key)), ctx=ast.Store()) if (
+                name in passed
+            ):
                 keys.add(key)
-            case ast.Call(
-                func=ast.Attribute(value=ast.Name(id=name), attr="update"), args=args, keywords=keywords
-            ) if name in passed:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="update"), args=args, keywords=keywords) if (
+                name in passed
+            ):
                 keys.update(keyword.arg for keyword in keywords if keyword.arg is not None)
                 keys.update(key for value in args for key in _literal_keys(value))
     return keys

@@ -200,6 +200,7 @@ def _passed(
         if given is None and variable in names and names.index(variable) < len(call.args):
             given = call.args[names.index(variable)]
         group = next((above for above in caller.ancestors(call) if isinstance(above, ast.Dict)), None)
-        if given is not None and group is not None:
-            if any(ast.unparse(decay) == ast.unparse(given) for decay in _decays(group)):
-                yield caller, given
+        if given is None or group is None:
+            continue
+        if any(ast.unparse(decay) == ast.unparse(given) for decay in _decays(group)):
+            yield caller, given

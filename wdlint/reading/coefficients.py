@@ -16,12 +16,6 @@ def is_coefficient(evaluator: Evaluator, node: ast.expr, frame: Frame, depth: in
     """Whether an expression is a number or a setting; names that nobody binds here are taken for one."""
     if depth > NESTED:
         return False
-    value = evaluator.evaluate(node, frame)
-    options = alternatives(value)
-    if options and not is_open(value) and all(number(option) is not None for option in options):
-        return True
-    if any(isinstance(option.value, Element) for option in options):
-        return False
 
     def plain(*inner: ast.expr) -> bool:
         return all(is_coefficient(evaluator, one, frame, depth + 1) for one in inner)
@@ -30,14 +24,17 @@ def is_coefficient(evaluator: Evaluator, node: ast.expr, frame: Frame, depth: in
         case ast.Constant(int() | float()):
             return True
         case ast.Name():
-            return not _comprehended(frame.module, node) and all(
-                found.kind == "assign" and found.value is not None and plain(found.value)
-                for found in bindings(frame.module, node)
-            )
+            if _comprehended(frame.module, node):
+                return _is_number(evaluator, node, frame)
+            found = bindings(frame.module, node)
+            if all(one.kind == "assign" and one.value is not None and plain(one.value) for one in found):
+                return not _is_tensor(evaluator, node, frame)
+            return all(one.kind == "for" for one in found) and _is_number(evaluator, node, frame)
         case ast.Attribute(receiver, name):
-            return name not in ("grad", "data") and plain_path(frame.module, receiver)
+            path = name not in ("grad", "data") and plain_path(frame.module, receiver)
+            return path and not _is_tensor(evaluator, node, frame)
         case ast.Subscript(container, ast.Constant()):
-            return plain_path(frame.module, container)
+            return plain_path(frame.module, container) and not _is_tensor(evaluator, node, frame)
         case ast.BinOp(left, ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Pow(), right):
             return plain(left, right)
         case ast.UnaryOp(_, operand):
@@ -49,6 +46,15 @@ def is_coefficient(evaluator: Evaluator, node: ast.expr, frame: Frame, depth: in
         case ast.Call(ast.Attribute(receiver, "item" | "detach"), []):
             return plain(receiver)
     return False
+
+
+def _is_number(evaluator: Evaluator, node: ast.expr, frame: Frame) -> bool:
+    value = evaluator.evaluate(node, frame)
+    return not is_open(value) and all(number(option) is not None for option in alternatives(value))
+
+
+def _is_tensor(evaluator: Evaluator, node: ast.expr, frame: Frame) -> bool:
+    return any(isinstance(option.value, Element) for option in alternatives(evaluator.evaluate(node, frame)))
 
 
 def plain_path(module: Module, node: ast.expr) -> bool:

@@ -382,9 +382,7 @@ def _exclusive(module: Module, one: ast.AST, two: ast.AST) -> bool:
     return False
 
 
-def _apply(
-    evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, frame: Frame, sure: bool
-) -> Value:
+def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, frame: Frame, sure: bool) -> Value:
     """A container after a statement that changes it; `sure` says that the statement runs."""
     match statement:
         case ast.Expr(ast.Call(ast.Attribute(receiver, "update"), arguments, keywords)) if keywords:
@@ -450,7 +448,9 @@ def _merging(added: Value, sure: bool) -> Callable[[Value], Value]:
         match added:
             case Known(Mapping(entries, open_)):
                 new = tuple(entry if sure else _perhaps(mapping, entry) for entry in entries)
-                return replace(value, value=replace(mapping, entries=(*mapping.entries, *new), open=mapping.open or open_))
+                return replace(
+                    value, value=replace(mapping, entries=(*mapping.entries, *new), open=mapping.open or open_)
+                )
             case _:
                 unknown = Unknown("a dict updated with something unknown")
                 kept = tuple(replace(entry, value=join([entry.value, unknown])) for entry in mapping.entries)
@@ -536,9 +536,7 @@ def _extended(value: Value, added: Value, many: bool) -> Value:
     return join(found)
 
 
-def _assigned(
-    value: Value, key: Value, new: Value, key_node: ast.expr, value_node: ast.expr, sure: bool
-) -> Value:
+def _assigned(value: Value, key: Value, new: Value, key_node: ast.expr, value_node: ast.expr, sure: bool) -> Value:
     if not isinstance(value, Known):
         return value
     match value.value:

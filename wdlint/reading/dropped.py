@@ -22,6 +22,7 @@ from wdlint.reading.values import (
     Unknown,
     Value,
     alternatives,
+    number,
 )
 
 NAME = re.compile(
@@ -90,8 +91,10 @@ def _parameters(site: OptimizerSite) -> Iterator[DroppedSetting]:
         if NAME.fullmatch(name) and name not in mentioned:
             arguments = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
             node = next((argument for argument in arguments if argument.arg == name), None)
-            if node is not None:
-                default = site.evaluator.default(function, name, module)
+            if node is None:
+                continue
+            default = site.evaluator.default(function, name, module)
+            if _is_number(name, default, node.annotation):
                 yield DroppedSetting(name, "parameter", Place(module, node), default, name)
 
 
@@ -140,7 +143,8 @@ def _options(evaluator: Evaluator, module: Module) -> Iterator[tuple[str, str, P
             if "action" not in given:
                 node = given.get("default")
                 value = evaluator.evaluate(node, evaluator.frame(module)) if node is not None else Unknown("no default")
-                yield name, "option", Place(module, nodes[0]), value
+                if _is_number(name, value, given.get("type")):
+                    yield name, "option", Place(module, nodes[0]), value
 
 
 def _fields(evaluator: Evaluator, module: Module, field: ast.AST) -> Iterator[tuple[str, str, Place, Value]]:
@@ -148,10 +152,27 @@ def _fields(evaluator: Evaluator, module: Module, field: ast.AST) -> Iterator[tu
     if not isinstance(owner, ast.ClassDef) or evaluator.external_bases(ClassThing(module, owner)):
         return  # a framework's class: the framework reads it
     for statement in owner.body:
+        kind: ast.expr | None = None
         match statement:
-            case ast.AnnAssign(ast.Name(name), _, value) | ast.Assign([ast.Name(name)], value) if NAME.fullmatch(name):
-                default = evaluator.evaluate(value, evaluator.frame(module)) if value is not None else Unknown("none")
+            case ast.AnnAssign(ast.Name(name), annotation, value):
+                kind = annotation
+            case ast.Assign([ast.Name(name)], value):
+                pass
+            case _:
+                continue
+        if NAME.fullmatch(name):
+            default = evaluator.evaluate(value, evaluator.frame(module)) if value is not None else Unknown("none")
+            if _is_number(name, default, kind):
                 yield name, "field", Place(module, statement), default
+
+
+def _is_number(name: str, default: Value, kind: ast.expr | None) -> bool:
+    """Whether a setting holds a number: `wd` may be a working directory."""
+    if isinstance(default, Known):
+        return number(default) is not None
+    if kind is not None:
+        return "float" in ast.unparse(kind)
+    return "decay" in name
 
 
 def _region(evaluator: Evaluator, *modules: Module) -> list[Path] | None:

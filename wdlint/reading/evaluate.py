@@ -96,6 +96,7 @@ class Evaluator:
     steps: int = 0
     calls_of: dict[int, list[tuple[Module, ast.Call, int | None]]] = field(default_factory=dict)
     _visited: set[Path] = field(default_factory=set)
+    _parsers: dict[Path, list[Module]] = field(default_factory=dict)
     _stars: dict[tuple[int, str], Path | str | None] = field(default_factory=dict)
     _imported: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
     _importing: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
@@ -116,6 +117,7 @@ class Evaluator:
         self._memory.clear()
         self._frames.clear()
         self._stars.clear()
+        self._parsers.clear()
         self.calls_of.clear()
         self.begin()
 
@@ -162,6 +164,12 @@ class Evaluator:
                 module = self.visit(path)
                 if module is not None:
                     yield module
+
+    def parsers_above(self, here: Path) -> list[Module]:
+        """The files that import a file and declare command-line arguments."""
+        if here not in self._parsers:
+            self._parsers[here] = list(self.mentioning(self.importing(here), "add_argument"))
+        return self._parsers[here]
 
     def users(self, module: Module) -> tuple[Path, ...]:
         """Files that import a module, directly or through others that pass its names on."""
@@ -366,7 +374,7 @@ class Evaluator:
             bindings, complete = reaching(module, scope, name, use)
         else:
             bindings, complete = module.leaving(scope, name)
-        if not isinstance(scope, ast.Lambda) and bindings and _declared_global(scope, name):
+        if not isinstance(scope, ast.Lambda) and bindings and _declared_outside(module, scope, name):
             return None
         values = []
         if bindings:
@@ -795,8 +803,8 @@ def _within(node: ast.AST, root: ast.AST) -> bool:
     return any(inner is node for inner in ast.walk(root))
 
 
-def _declared_global(scope: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
-    return any(isinstance(s, ast.Global | ast.Nonlocal) and name in s.names for s in statements_of(scope))
+def _declared_outside(module: Module, scope: ast.AST, name: str) -> bool:
+    return scope in module.globals.get(name, ()) or scope in module.nonlocals.get(name, ())
 
 
 def _global_assignments(module: Module, name: str) -> Iterator[Binding]:

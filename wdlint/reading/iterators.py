@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wdlint.optimizers import registry
 from wdlint.reading.calls import MEMBERS
 from wdlint.reading.evaluate import Evaluator
+from wdlint.reading.text import extent_of
 from wdlint.reading.tree import (
     COMPREHENSIONS,
     LOOPS,
@@ -25,9 +27,12 @@ from wdlint.reading.values import ClassThing, Collection, External, Known, alter
 
 # what reads an iterator to its end, by the last name; torch's own take any iterable of tensors
 READERS = frozenset(
-    "list tuple set frozenset dict OrderedDict sorted sum any all max min zip enumerate map filter tqdm chain "
-    "clip_grad_norm_ clip_grad_value_ clip_grad_norm parameters_to_vector".split()
-)
+    {
+        "list", "tuple", "set", "frozenset", "dict", "OrderedDict", "sorted", "sum", "any", "all", "max", "min", "zip",
+        "enumerate", "map", "filter", "tqdm", "chain", "clip_grad_norm_", "clip_grad_value_", "clip_grad_norm",
+        "parameters_to_vector",
+    }
+)  # fmt: skip
 
 MAKERS = frozenset({"filter", "map", "chain", "from_iterable", "iter", "islice"})
 
@@ -48,6 +53,15 @@ class ExhaustedIterator:
     peeked: bool = False
     repeated: bool = False
     stepped: bool = False
+
+    @property
+    def deferred(self) -> bool:
+        """Whether parameters may be frozen or replaced between the definition and its first reader, which sees that."""
+        text = self.module.source.text
+        (_, start), (end, _) = (extent_of(self.module.source, node) for node in (self.definition, self.first))
+        return (
+            re.search(r"requires_grad|freez|setattr|add_module|\.\w+ = (?:torch\.)?nn\.", text[start:end]) is not None
+        )
 
 
 def exhausted(evaluator: Evaluator, module: Module) -> Iterator[ExhaustedIterator]:
@@ -99,9 +113,10 @@ def _own_collection(evaluator: Evaluator, value: ast.expr) -> bool:
     for name in sorted(name for name in names if evaluator.project.defines_method(name)):
         for module in evaluator.mentioning(evaluator.project.files(), f"def {name}("):
             for node in module.nodes:
-                if isinstance(node, ast.FunctionDef) and node.name == name and module.owner(node) is not None:
-                    if not any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node)):
-                        return True
+                if not isinstance(node, ast.FunctionDef) or node.name != name or module.owner(node) is None:
+                    continue
+                if not any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node)):
+                    return True
     return False
 
 

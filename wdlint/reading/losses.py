@@ -94,9 +94,9 @@ class _Way:
 
 def penalties(evaluator: Evaluator, module: Module) -> Iterator[Penalty]:
     """The L2 terms of all losses of a module."""
+    evaluator.begin()  # all of them together may cost what a site may
     for root in _losses(module):
         if _no_grad(module, root) is None:
-            evaluator.begin()
             yield from _Search(evaluator, module).follow(root, _Way(evaluator.frame(module), root))
 
 
@@ -252,8 +252,7 @@ class _Search:
     # names
 
     def _name(self, node: ast.Name, way: _Way) -> Iterator[Penalty]:
-        value = self.evaluator.evaluate(node, way.frame)
-        if isinstance(value, Known) and isinstance(value.value, Element):
+        if way.squared and (value := self._tensor(node, way)) is not None:
             yield from self._parameter(node, value, way)
             return
         module = way.frame.module
@@ -288,8 +287,7 @@ class _Search:
 
     def _stored(self, node: ast.Attribute | ast.Subscript, way: _Way) -> Iterator[Penalty]:
         """`self.loss` or `losses["l2"]`, as far as the same function sets it; a parameter of a module."""
-        value = self.evaluator.evaluate(node, way.frame)
-        if isinstance(value, Known) and isinstance(value.value, Element):
+        if way.squared and (value := self._tensor(node, way)) is not None:
             yield from self._parameter(node, value, way)
             return
         module, text = way.frame.module, ast.unparse(node)
@@ -373,13 +371,18 @@ class _Search:
 
     # parameters
 
+    def _tensor(self, node: ast.expr, way: _Way) -> Known | None:
+        """The parameter, or the loop variable over parameters, that an expression stands for."""
+        value = self.evaluator.evaluate(node, way.frame)
+        return value if isinstance(value, Known) and isinstance(value.value, Element) else None
+
     def _parameter(self, node: ast.expr, value: Known, way: _Way) -> Iterator[Penalty]:
         statement = way.frame.module.statement(node)
         narrowed: Value = value
         if statement is not None:
             narrowed = containers.under_conditions(self.evaluator, value, statement, way.frame)
         match narrowed:
-            case Known(Element(Form.PARAMETER, selections)) if way.squared:
+            case Known(Element(Form.PARAMETER, selections)):
                 selections = conditions.narrowed(selections, *way.tests)
                 named = tuple(s for s in (self._renamed(s, way) for s in selections) if s is not None)
                 if named and not any(s.single for s in named):

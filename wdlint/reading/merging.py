@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wdlint.optimizers import registry
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.optimizers import Decay, Group, OptimizerSite
 from wdlint.reading.samples import spares
@@ -49,6 +50,8 @@ def merged(site: OptimizerSite) -> Iterator[Merged]:
         if found is None:
             continue
         whole, operands = found
+        if any(_used_apart(whole, operand) for operand in operands):
+            continue
         lists = [(operand, _selected(site.evaluator, place.module, operand)) for operand in operands]
         known = [selected for _, selected in lists if selected is not None]
         if any(_divides(one, two) for one, two in itertools.combinations(known, 2)):
@@ -109,6 +112,25 @@ def _operands(evaluator: Evaluator, module: Module, node: ast.expr) -> Iterator[
             yield from _operands(evaluator, module, inner)
         case _:
             yield node
+
+
+def _used_apart(whole: Place, operand: ast.expr) -> bool:
+    """Whether a list is a group of its own somewhere else: then the split serves that, and one group is a choice."""
+    if not isinstance(operand, ast.Name):
+        return False
+    module, inside = whole.module, set(map(id, ast.walk(whole.node)))
+    for node in ast.walk(module.scope(whole.node)):
+        if not isinstance(node, ast.Name) or node.id != operand.id or id(node) in inside:
+            continue
+        match module.parents[node]:
+            case ast.Dict(keys, values):
+                key = next((k for k, v in zip(keys, values, strict=True) if v is node), None)
+                if isinstance(key, ast.Constant) and key.value == "params":
+                    return True
+            case ast.Call(ast.Name(leaf) | ast.Attribute(_, leaf), [first, *_]) if first is node:
+                if leaf in registry.names():
+                    return True
+    return False
 
 
 def _path(evaluator: Evaluator, module: Module, function: ast.expr) -> str | None:

@@ -1,4 +1,4 @@
-"""Tests on parameter names that cannot mean what they say: membership among fragments, strings gone through by letters."""
+"""Tests on names that cannot mean what they say: membership among fragments, strings gone through by letters."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ def memberships(evaluator: Evaluator, module: Module) -> Iterator[MembershipTest
         words = strings(hay)
         if not words or not isinstance(hay, Known) or not isinstance(hay.value, Sequence):
             continue
-        fragments = tuple(word for word in words if FRAGMENT.fullmatch(word))
+        own = _own_parameters(module, over)
+        fragments = tuple(word for word in words if FRAGMENT.fullmatch(word) and word not in own)
         if fragments and _is_full_name(evaluator, module, needle):
             parent = module.parents[node]
             negated = isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.Not)
@@ -179,6 +180,16 @@ def _is_whole_model(evaluator: Evaluator, place: Place) -> bool:
                     case External(path) if path.startswith("torch.nn.") and path.rpartition(".")[2] not in HOLDERS:
                         return False
     return True
+
+
+def _own_parameters(module: Module, over: ast.expr) -> set[str]:
+    """The attributes of the class around `self.named_parameters()`: a layer's own parameters have no prefix."""
+    cls = next((above for above in module.ancestors(over) if isinstance(above, ast.ClassDef)), None)
+    if cls is None or "self.named_parameters" not in ast.unparse(over):
+        return set()
+    stored = {n.attr for n in ast.walk(cls) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+    named = {n.value for n in ast.walk(cls) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    return stored | (named if "register_parameter" in ast.unparse(cls) else set())
 
 
 def _assigned(module: Module, node: ast.AST, name: str) -> Iterator[ast.expr]:

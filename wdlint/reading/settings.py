@@ -164,12 +164,10 @@ def _set_defaults(evaluator: Evaluator, module: Module, name: str) -> Iterator[V
 
 def _reassigned(evaluator: Evaluator, module: Module, name: str) -> Iterator[Value]:
     """`args.weight_decay = 0.1` after parsing, as far as it is a plain number."""
-    for node in module.nodes:
-        match node:
-            case ast.Assign([ast.Attribute(ast.Name(), attribute)], ast.Constant()) if attribute == name:
-                value = evaluator.evaluate(node.value, evaluator.frame(module))
-                if number(value) is not None:
-                    yield value
+    for node in module.numbers.get(name, ()):
+        value = evaluator.evaluate(node, evaluator.frame(module))
+        if number(value) is not None:
+            yield value
 
 
 def loose_setting(evaluator: Evaluator, name: str, node: ast.Attribute, frame: Frame) -> Value | None:
@@ -179,7 +177,7 @@ def loose_setting(evaluator: Evaluator, name: str, node: ast.Attribute, frame: F
     module = frame.module
     value = _declared(evaluator, module, name, None)
     if value is None:
-        users = evaluator.mentioning(evaluator.importing(module.path.absolute()), "add_argument")
+        users = evaluator.parsers_above(module.path.absolute())
         found = [v for user in users if (v := _declared(evaluator, user, name, None)) is not None]
         value = join(found) if found else None
     return value

@@ -94,9 +94,7 @@ def wrapped(text: str, room: int) -> list[str]:
     return textwrap.wrap(text, max(room, 20), break_long_words=False, break_on_hyphens=False)
 
 
-def frame(
-    marks: Sequence[Mark], lines: Sequence[str], gutter: int, columns: int, terminal: Terminal
-) -> Iterator[str]:
+def frame(marks: Sequence[Mark], lines: Sequence[str], gutter: int, columns: int, terminal: Terminal) -> Iterator[str]:
     """The rows of `marks` (all within `lines`, the first is the main one) with what stands under them.
 
     `gutter` is the width of the row numbers, `columns` that of the terminal.

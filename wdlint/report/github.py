@@ -15,9 +15,7 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.ADVI
 def render(report: Report) -> Iterator[str]:
     """A command a finding. The message repeats the place: the log shows nothing else."""
     for finding in all_findings(report):
-        properties = ",".join(
-            f"{key}={_property(value)}" for key, value in _properties(finding, report).items()
-        )
+        properties = ",".join(f"{key}={_property(value)}" for key, value in _properties(finding, report).items())
         text = f"{place(finding.span, report.root)}: {finding.code} {printable(finding.message)}"
         if finding.help:
             text += f"\n{printable(finding.help)}"

@@ -26,9 +26,7 @@ def render(report: Report) -> Iterator[str]:
         yield '  <testsuite name="wdlint" tests="1" failures="0" errors="0" skipped="0">'
         yield '    <testcase name="No findings" classname="wdlint"/>'
         yield "  </testsuite>"
-    for filename, group in groupby(
-        findings, key=lambda finding: relative(finding.span.filename, report.root)
-    ):
+    for filename, group in groupby(findings, key=lambda finding: relative(finding.span.filename, report.root)):
         same = list(group)
         yield (
             f'  <testsuite name={_attribute(filename)} tests="{len(same)}" failures="{problems(same)}"'

@@ -75,8 +75,7 @@ def _result(finding: Finding, fingerprint: str, report: Report) -> dict[str, Any
         result["properties"]["model"] = encodable(finding.model)
     if finding.related:
         result["relatedLocations"] = [
-            _location(related.span, report.root)
-            | {"id": number, "message": {"text": encodable(related.message)}}
+            _location(related.span, report.root) | {"id": number, "message": {"text": encodable(related.message)}}
             for number, related in enumerate(finding.related, 1)
         ]
     if finding.fix and _applicable(finding.fix):
