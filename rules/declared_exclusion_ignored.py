@@ -28,8 +28,9 @@ own.
     ], lr=1e-3)
 
 ## Fix safety
-Unsafe: the declared tensors (and, where there was one group, biases and norm gains) stop decaying, and the
-groups change, so an optimizer state saved before may not load.
+Unsafe: the declared tensors stop decaying, and so do biases and norm gains; the optimizer has two groups, so an
+optimizer state saved before does not load. Only calls that are given `model.parameters()` are rewritten, and only
+where the model itself can be asked: a wrapper such as DDP does not pass the method on.
 
 ## When to ignore
 The declaration came along with copied code and this recipe decays those tensors on purpose.

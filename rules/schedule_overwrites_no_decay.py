@@ -20,7 +20,8 @@ of the group.
 
 ## Fix safety
 Unsafe: groups without decay stay without it from now on. A schedule that passes through 0 needs a factor in
-the group instead (`wd_schedule[step] * group["wd_mult"]`), since a group at 0 is skipped for good.
+the group instead (`wd_schedule[step] * group["wd_mult"]`), since a group at 0 is skipped for good. No fix is
+offered where a group that the schedule is for starts at 0.
 
 ## When to ignore
 The loop is meant to switch decay on everywhere, for example in a last phase.

@@ -23,10 +23,11 @@ purpose.
 ## Fix safety
 Unsafe: biases and norm gains stop decaying and the optimizer has two groups, so an optimizer state saved
 before does not load. Rank is the simplest predicate: embeddings and tensors such as `cls_token` stay decayed.
+Only warnings are fixed, where the call is given `model.parameters()` and nothing nearby counts on one group.
 
 ## When to ignore
-The recipe decays everything on purpose (`policy = "everything"`), the model has nothing but weights, or lr
-times decay over the whole run is negligible, as in short fine-tuning.
+The recipe decays everything on purpose, the model has nothing but weights, or lr times decay over the whole run
+is negligible, as in short fine-tuning.
 
 ## References
 He et al., Bag of Tricks for Image Classification with Convolutional Neural Networks, 2018 (arXiv:1812.01187).

@@ -27,8 +27,8 @@ from wdlint.reading.values import (
     External,
     FunctionThing,
     Known,
-    Maybe,
     Mapping,
+    Maybe,
     Origin,
     Sequence,
     Unknown,
@@ -178,7 +178,9 @@ def test_relative_imports(packages: tuple[str, ...], tmp_path: Path) -> None:
     files = {
         "pkg/config.py": "WD = 0.1",
         "pkg/inner/near.py": "LR = 2",
-        "pkg/inner/train.py": "from ..config import WD\nfrom . import near\nfrom .near import LR\nprobe((WD, near.LR, LR))",
+        "pkg/inner/train.py": (
+            "from ..config import WD\nfrom . import near\nfrom .near import LR\nprobe((WD, near.LR, LR))"
+        ),
     }
     files |= dict.fromkeys(packages, "")
     value = probed(laid_out(tmp_path, files), "pkg/inner/train.py")
@@ -195,9 +197,14 @@ def test_a_package_passes_names_on(tmp_path: Path) -> None:
 
 
 def test_either_import(read: Read) -> None:
-    text = "try:\n    from apex.optimizers import FusedAdam as A\nexcept ImportError:\n    from torch.optim import AdamW as A\nprobe(A)"
+    text = (
+        "try:\n    from apex.optimizers import FusedAdam as A\nexcept ImportError:\n"
+        "    from torch.optim import AdamW as A\nprobe(A)"
+    )
     assert plain(read(text)) == {"apex.optimizers.FusedAdam", "torch.optim.AdamW"}
-    assert "torch.optim.AdamW" in plain(read("A = None\ntry:\n    from torch.optim import AdamW as A\nexcept ImportError:\n    pass\nprobe(A)"))
+    assert "torch.optim.AdamW" in plain(
+        read("A = None\ntry:\n    from torch.optim import AdamW as A\nexcept ImportError:\n    pass\nprobe(A)")
+    )
 
 
 def test_classes_of_the_project_come_first(read: Read) -> None:
@@ -207,9 +214,14 @@ def test_classes_of_the_project_come_first(read: Read) -> None:
 
 
 def test_a_class_attribute_and_an_instance_attribute(read: Read) -> None:
-    base = "import torch\nclass Base:\n    optimizer_class = torch.optim.SGD\n    def build(self):\n        probe(self.optimizer_class)\n"
+    base = (
+        "import torch\nclass Base:\n    optimizer_class = torch.optim.SGD\n"
+        "    def build(self):\n        probe(self.optimizer_class)\n"
+    )
     assert plain(read(base)) == {"torch.optim.SGD"}
-    assert plain(read("class A:\n    def __init__(self):\n        self.wd = 0.1\n    def f(self):\n        probe(self.wd)")) == {0.1}
+    assert plain(
+        read("class A:\n    def __init__(self):\n        self.wd = 0.1\n    def f(self):\n        probe(self.wd)")
+    ) == {0.1}
     text = "from base import Base\nclass A(Base):\n    def f(self):\n        probe(self.wd)"
     assert plain(read(text, base="class Base:\n    def __init__(self):\n        self.wd = 0.2")) == {0.2}
     assert plain(read("class A:\n    def __init__(self, wd):\n        self.wd = wd\nprobe(A(0.3).wd)")) == {0.3}
@@ -223,8 +235,12 @@ def test_partial_getattr_and_registries(read: Read) -> None:
         "torch.optim.Adam",
     }
     assert plain(read("from torch.optim import *\nR = {'a': SGD, 'b': AdamW}\nprobe(R['b'])")) == {"torch.optim.AdamW"}
-    assert plain(read("from torch.optim import *\nR = dict(a=SGD)\nR['b'] = AdamW\nprobe(R['b'])")) == {"torch.optim.AdamW"}
-    assert plain(read("from functools import partial\ndef f(a, b=1):\n    return b\ng = partial(f, 0, b=2)\nprobe(g())")) == {2}
+    assert plain(read("from torch.optim import *\nR = dict(a=SGD)\nR['b'] = AdamW\nprobe(R['b'])")) == {
+        "torch.optim.AdamW"
+    }
+    assert plain(
+        read("from functools import partial\ndef f(a, b=1):\n    return b\ng = partial(f, 0, b=2)\nprobe(g())")
+    ) == {2}
 
 
 # values
@@ -283,26 +299,44 @@ def test_argparse(code: str, expected: set[object], read: Read) -> None:
 
 
 def test_argparse_over_files(read: Read) -> None:
-    options = "import argparse\ndef parse():\n    p = argparse.ArgumentParser()\n    p.add_argument('--wd', default=0.1)\n    return p.parse_args()"
+    options = (
+        "import argparse\ndef parse():\n    p = argparse.ArgumentParser()\n"
+        "    p.add_argument('--wd', default=0.1)\n    return p.parse_args()"
+    )
     assert plain(read("from options import parse\nargs = parse()\nprobe(args.wd)", options=options)) == {0.1}
-    assert plain(read("from options import parse\ndef main(args):\n    probe(args.wd)\nmain(parse())", options=options)) == {0.1}
+    assert plain(
+        read("from options import parse\ndef main(args):\n    probe(args.wd)\nmain(parse())", options=options)
+    ) == {0.1}
     assert plain(read("from options import parse\nprobe(vars(parse())['wd'])", options=options)) == {0.1}
 
 
 def test_configuration_classes(read: Read) -> None:
-    fields = "from dataclasses import dataclass, field\n@dataclass\nclass C:\n    wd: float = 0.1\n    lr: float = field(default=0.2)\n"
+    fields = (
+        "from dataclasses import dataclass, field\n@dataclass\nclass C:\n"
+        "    wd: float = 0.1\n    lr: float = field(default=0.2)\n"
+    )
     value = read(fields + "def f(c: C):\n    probe(c.wd)")
     assert (plain(value), {o.origin for o in alternatives(value)}) == ({0.1}, {Origin.FIELD})
     assert plain(read(fields + "probe(C().lr)")) == {0.2}
     assert plain(read(fields + "probe(C(wd=0.5).wd)")) == {0.5}
     assert plain(read(fields + "probe(C(0.6).wd)")) == {0.6}
     assert plain(read("from config import C\nprobe(C().wd)", config=fields)) == {0.1}
-    parsed = fields + "from transformers import HfArgumentParser\n(c,) = HfArgumentParser(C).parse_args_into_dataclasses()\nprobe(c.wd)"
+    assert plain(read(fields + "c = C()\nc.wd = 0.7\nprobe(c.wd)")) == {0.1, 0.7}
+    assert plain(read(fields + "c = C(**dict(wd=0.8))\nprobe(c.wd)")) == {0.8}
+    assert plain(read(fields + "c = C(**mystery())\nprobe(c.wd)")) == {...}
+    assert plain(read(fields + "@dataclass\nclass D(C):\n    x: int = 0\nprobe(D(0.9).wd)")) == {0.9}
+    parsed = fields + (
+        "from transformers import HfArgumentParser\n"
+        "(c,) = HfArgumentParser(C).parse_args_into_dataclasses()\nprobe(c.wd)"
+    )
     assert plain(read(parsed)) == {0.1}
 
 
 def test_click_and_typer(read: Read) -> None:
-    click = "import click\n@click.command()\n@click.option('--weight-decay', 'wd', default=0.1)\ndef main(wd):\n    probe(wd)"
+    click = (
+        "import click\n@click.command()\n@click.option('--weight-decay', 'wd', default=0.1)\n"
+        "def main(wd):\n    probe(wd)"
+    )
     assert plain(read(click)) == {0.1}
     assert plain(read(click.replace(", 'wd'", "").replace("(wd)", "(weight_decay)"))) == {0.1}
     assert plain(read("import click\n@click.option('--wd', type=float)\ndef main(wd):\n    probe(wd)")) == {...}
@@ -387,12 +421,14 @@ COLLECTED = [
     ),
     (
         "a loop that skips",
-        "ps = []\nfor p in model.parameters():\n    if not p.requires_grad:\n        continue\n    ps.append(p)\nprobe(ps)",
+        "ps = []\nfor p in model.parameters():\n    if not p.requires_grad:\n"
+        "        continue\n    ps.append(p)\nprobe(ps)",
         "requires_grad",
     ),
     (
         "two lists of a loop",
-        "a, b = [], []\nfor p in model.parameters():\n    if p.ndim < 2:\n        a.append(p)\n    else:\n        b.append(p)\nprobe(b)",
+        "a, b = [], []\nfor p in model.parameters():\n    if p.ndim < 2:\n"
+        "        a.append(p)\n    else:\n        b.append(p)\nprobe(b)",
         "p.ndim < 2",
     ),
     (
@@ -402,10 +438,27 @@ COLLECTED = [
     ),
     ("extended", "ps = []\nfor m in (a, b):\n    ps.extend(m.parameters())\nprobe(ps)", "all"),
     ("added", "ps = list(a.parameters())\nps += list(b.parameters())\nprobe(ps)", "all | all"),
-    ("a generator function", "def g(m):\n    for p in m.parameters():\n        if p.ndim > 1:\n            yield p\nprobe(g(x))", "p.ndim <= 1"),
-    ("a dict", "d = {n: p for n, p in model.named_parameters()}\nprobe([p for n, p in d.items() if 'ln' in n])", "'ln' in n"),
-    ("a flag", "ps = []\nfor n, p in model.named_parameters():\n    is_bias = n.endswith('bias')\n    if is_bias:\n        ps.append(p)\nprobe(ps)", "n.endswith('bias')"),
-    ("a predicate", "def keep(p):\n    return p.ndim >= 2\nprobe([p for p in m.parameters() if keep(p)])", "p.ndim < 2"),
+    (
+        "a generator function",
+        "def g(m):\n    for p in m.parameters():\n        if p.ndim > 1:\n            yield p\nprobe(g(x))",
+        "p.ndim <= 1",
+    ),
+    (
+        "a dict",
+        "d = {n: p for n, p in model.named_parameters()}\nprobe([p for n, p in d.items() if 'ln' in n])",
+        "'ln' in n",
+    ),
+    (
+        "a flag",
+        "ps = []\nfor n, p in model.named_parameters():\n    is_bias = n.endswith('bias')\n"
+        "    if is_bias:\n        ps.append(p)\nprobe(ps)",
+        "n.endswith('bias')",
+    ),
+    (
+        "a predicate",
+        "def keep(p):\n    return p.ndim >= 2\nprobe([p for p in m.parameters() if keep(p)])",
+        "p.ndim < 2",
+    ),
     ("chained", "import itertools\nprobe(itertools.chain(a.parameters(), b.parameters()))", "all | all"),
     ("trainable, at length", "probe([p for p in m.parameters() if p.requires_grad == True])", "requires_grad"),
 ]
@@ -417,7 +470,12 @@ def test_collections(code: str, expected: str, read: Read) -> None:
 
 
 def test_a_name_put_together_out_of_names(read: Read) -> None:
-    loop = "names = set()\nfor mn, m in model.named_modules():\n    for pn, p in m.named_parameters():\n        if pn.endswith('bias'):\n            names.add({})\nd = dict(model.named_parameters())\nprobe([d[n] for n in sorted(names)])"
+    loop = (
+        "names = set()\nfor mn, m in model.named_modules():\n"
+        "    for pn, p in m.named_parameters():\n        if pn.endswith('bias'):\n"
+        "            names.add({})\nd = dict(model.named_parameters())\n"
+        "probe([d[n] for n in sorted(names)])"
+    )
     for put in ("'%s.%s' % (mn, pn) if mn else pn", "f'{mn}.{pn}'", "mn + '.' + pn"):
         assert selected(read(loop.format(put))) == "pn.endswith('bias')"
 
@@ -448,12 +506,21 @@ ENDLESS = [
     {"train.py": "from p import x\nprobe(x)", "p/__init__.py": "from .q import x", "p/q.py": "from . import x"},
     {"train.py": "class A(A):\n    pass\nprobe(A().wd)"},
     {"train.py": "class A(B):\n    pass\nclass B(A):\n    pass\nprobe(A().wd)"},
-    {"train.py": "class A:\n    def __init__(self):\n        self.wd = self.wd\n    def f(self):\n        probe(self.wd)"},
+    {
+        "train.py": (
+            "class A:\n    def __init__(self):\n        self.wd = self.wd\n    def f(self):\n        probe(self.wd)"
+        )
+    },
     {"train.py": "class A:\n    @property\n    def wd(self):\n        return self.wd\nprobe(A().wd)"},
     {"train.py": "d = {'a': d}\nprobe(d['a'])"},
     {"train.py": "d = {}\nd['a'] = d\nprobe(d['a']['a'])"},
     {"train.py": "f = lambda x: f(x)\nprobe(f(1))"},
-    {"train.py": "import argparse\np = argparse.ArgumentParser()\np.add_argument('--a', default=p.parse_args().a)\nprobe(p.parse_args().a)"},
+    {
+        "train.py": (
+            "import argparse\np = argparse.ArgumentParser()\n"
+            "p.add_argument('--a', default=p.parse_args().a)\nprobe(p.parse_args().a)"
+        )
+    },
     {"train.py": "def f(x=f()):\n    return x\nprobe(f())"},
     {"train.py": "while c:\n    a = b\n    b = a\nprobe(a)"},
 ]
@@ -474,7 +541,10 @@ def test_what_grows_with_each_step_ends(read: Read) -> None:
     assert plain(read(doubled)) in ({2.0**200}, {2**200}, {...})
     chosen = "x = 0\n" + "".join(f"if c{i}:\n    x = x + {10**i}\n" for i in range(40)) + "probe(x)"
     assert ... in plain(read(chosen))
-    calls = "".join(f"def f{i}(x):\n    return f{i + 1}(f{i + 1}(x))\n" for i in range(30)) + "def f30(x):\n    return x\nprobe(f0(1))"
+    calls = (
+        "".join(f"def f{i}(x):\n    return f{i + 1}(f{i + 1}(x))\n" for i in range(30))
+        + "def f30(x):\n    return x\nprobe(f0(1))"
+    )
     assert plain(read(calls)) <= {1, ...}
     assert time.process_time() - start < 20
 
@@ -519,14 +589,30 @@ def test_the_same_under_every_hash_seed(tmp_path: Path) -> None:
     assert len(outputs) == 1
 
 
+def test_functions_that_call_each_other_over_files(tmp_path: Path) -> None:
+    files = {
+        "a.py": "import b\ndef f(wd, depth):\n    probe(wd)\n    if depth:\n        b.g(wd, depth - 1)",
+        "b.py": "import a\ndef g(wd, depth):\n    probe(wd)\n    if depth:\n        a.f(0.2, depth - 1)",
+        "train.py": "import a, b\na.f(0.1, 3)\nb.g(0.3, 3)",
+    }
+    project = laid_out(tmp_path, files).project
+    for order in (["a.py", "b.py"], ["b.py", "a.py"]):
+        evaluator = Evaluator(project)
+        found = {name: plain(probed(evaluator, name)) for name in order}
+        assert found == {"a.py": {0.1, 0.2}, "b.py": {0.1, 0.2, 0.3}}
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(["a.py", "b.py", "train.py"])))
 def test_the_order_of_the_files_does_not_matter(order: tuple[str, ...], tmp_path: Path) -> None:
     from wdlint.linter import LintSettings, check_path
 
     files = {
         "a.py": "import torch\ndef build(model, wd):\n    return torch.optim.Adam(model.parameters(), weight_decay=wd)",
-        "b.py": "from a import build\nimport argparse\np = argparse.ArgumentParser()\np.add_argument('--wd', default=0.1)\n"
-        "def run(model, args):\n    return build(model, args.wd)",
+        "b.py": (
+            "from a import build\nimport argparse\np = argparse.ArgumentParser()\n"
+            "p.add_argument('--wd', default=0.1)\n"
+            "def run(model, args):\n    return build(model, args.wd)"
+        ),
         "train.py": "import torch\nfrom b import p, run\nargs = p.parse_args()\nrun(m, args)\n"
         "torch.optim.Adam(m.parameters(), weight_decay=args.wd)",
     }
@@ -548,9 +634,11 @@ numbers = st.integers(-3, 3) | st.sampled_from([0.5, 0.25, 2.0])
 atoms_ = st.sampled_from(NAMES) | numbers.map(repr)
 expressions = st.recursive(
     atoms_,
-    lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from("+-*"), inner)
-    | st.builds("(-{})".format, inner)
-    | st.builds("({} if flags[{}] else {})".format, inner, st.integers(0, 3), inner),
+    lambda inner: (
+        st.builds("({} {} {})".format, inner, st.sampled_from("+-*"), inner)
+        | st.builds("(-{})".format, inner)
+        | st.builds("({} if flags[{}] else {})".format, inner, st.integers(0, 3), inner)
+    ),
     max_leaves=4,
 )
 
@@ -565,8 +653,12 @@ def joined(blocks: list[list[str]]) -> list[str]:
 
 assignments = (
     st.builds(lambda name, value: [f"{name} = {value}"], st.sampled_from(NAMES), expressions)
-    | st.builds(lambda name, op, value: [f"{name} {op}= {value}"], st.sampled_from(NAMES), st.sampled_from("+-*"), expressions)
-    | st.builds(lambda x, y, v, w: [f"{x}, {y} = {v}, {w}"], st.sampled_from("ab"), st.just("c"), expressions, expressions)
+    | st.builds(
+        lambda name, op, value: [f"{name} {op}= {value}"], st.sampled_from(NAMES), st.sampled_from("+-*"), expressions
+    )
+    | st.builds(
+        lambda x, y, v, w: [f"{x}, {y} = {v}, {w}"], st.sampled_from("ab"), st.just("c"), expressions, expressions
+    )
     | st.builds(lambda x, y: [f"{x} = {y} = {x}"], st.sampled_from(NAMES), st.sampled_from(NAMES))
     | st.builds(lambda name, value: [f"d[{name!r}] = {value}"], st.sampled_from(NAMES), expressions)
     | st.builds(lambda name, key: [f"{name} = d[{key!r}]"], st.sampled_from(NAMES), st.sampled_from(NAMES))
@@ -582,7 +674,7 @@ def compound(inner: st.SearchStrategy[list[str]]) -> st.SearchStrategy[list[str]
         | st.builds(lambda f, x, y: [f"if flags[{f}]:", *x, "else:", *y], flag, body, body)
         | st.builds(lambda f, g, x, y: [f"if flags[{f}]:", *x, f"elif flags[{g}]:", *y], flag, flag, body, body)
         | st.builds(lambda f, x: [f"for i in range(flags[{f}] * 2):", *x], flag, body)
-        | st.builds(lambda f, x: [f"for i in range(2):", f"    if flags[{f}]:", "        continue", *x], flag, body)
+        | st.builds(lambda f, x: ["for i in range(2):", f"    if flags[{f}]:", "        continue", *x], flag, body)
         | st.builds(lambda f, x, y: ["try:", *x, f"    check(flags[{f}])", "except ValueError:", *y], flag, body, body)
         | st.builds(lambda x: ["with context():", *x], body)
     )
@@ -631,7 +723,11 @@ def allows(value: Value, result: object) -> bool:
 def test_python_agrees(scope: str, lines: list[str], name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     start = ["a = 1", "b = 2", "c = 0.5", "d = {'a': 1, 'b': 2, 'c': 3}"]
     ends = [f"results = {{{name!r}: {name}}}"]
-    whole = [*start, *lines, *ends] if scope == "module" else ["def main():", *indented([*start, *lines, *ends, "return results"]), "results = main()"]
+    whole = (
+        [*start, *lines, *ends]
+        if scope == "module"
+        else ["def main():", *indented([*start, *lines, *ends, "return results"]), "results = main()"]
+    )
     results = list(runs(whole, name))
     probe = f"probe({name})"
     text = "\n".join(line.replace(ends[0], probe) for line in whole)
@@ -649,7 +745,9 @@ def test_straight_lines_are_known(lines: list[str], name: str, tmp_path_factory:
     straight = [line for line in straight if "flags" not in line]
     whole = ["a = 1", "b = 2", "c = 0.5", "d = {'a': 1, 'b': 2, 'c': 3}", *straight]
     (result,) = set(runs([*whole, f"results = {{{name!r}: {name}}}"], name))
-    value = probed(laid_out(tmp_path_factory.mktemp("program"), {"train.py": PRELUDE + "\n".join([*whole, f"probe({name})"])}))
+    value = probed(
+        laid_out(tmp_path_factory.mktemp("program"), {"train.py": PRELUDE + "\n".join([*whole, f"probe({name})"])})
+    )
     assert isinstance(value, Known), f"{value}:\n" + "\n".join(whole)
     assert value.value == result, "\n".join(whole)
 

@@ -250,6 +250,13 @@ def test_magics_become_python_in_the_same_place(cell: str, text: str) -> None:
     assert blank_magics(cell) == text
 
 
+def test_the_indentation_of_a_whole_cell_is_not_python() -> None:
+    """IPython takes the first row's indentation off every row."""
+    source = source_of(notebook("\n    if a:\n        b = 1\n    c = 2"), "a.ipynb")
+    assert not source.broken
+    assert span_of(source, parse(source).body[1]) == Span("a.ipynb", Position(4, 5), Position(4, 10), cell=1)
+
+
 def test_python_is_not_taken_for_magic() -> None:
     cell = "x = (5\n%y)\n"
     assert source_of(notebook(cell), "a.ipynb").text == cell

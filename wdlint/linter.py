@@ -81,6 +81,7 @@ def check_source(source: Source, project: Project, settings: LintSettings) -> Fi
             if isinstance(fact, loaded.fact):
                 found += loaded.check(fact, context)
     evaluator.forget()
+    project.shrink()
     found = _once(found)
     comments = suppressions.parse(source)
     applied = suppressions.apply(found, comments, settings.codes)

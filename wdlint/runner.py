@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 import traceback
 from collections import deque
@@ -182,8 +183,12 @@ def _serve(connection: Connection, work: Callable[[Any], Any], tasks: Sequence[A
             connection.send(guarded(work, tasks[index]))
 
 
+DEEP = 5000  # frames: following values goes through many small functions
+
+
 def guarded(work: Callable[[T], R], task: T) -> R | Crash:
     """The result of `work`, or how it went wrong."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEP))
     try:
         return work(task)
     except Exception as error:

@@ -49,7 +49,7 @@ def divided(site: OptimizerSite, decay: Decay, division: Division) -> tuple[Edit
     given = site.arguments["params"].place.node
     assert isinstance(given, ast.expr)
     line = module.source.text.split("\n")[given.lineno - 1]
-    indent = line[: len(line) - len(line.lstrip())]
+    indent = line[: len(line) - len(line.lstrip())].replace("\f", " ")  # see notebook.unindented
     step = "\t" if indent.startswith("\t") else "    "
     rows = (
         _group(module.code(model), division, division.decayed, f', "{name}": {value}' if value is not None else ""),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from wdlint.reading.containers import unpacked
 from wdlint.reading.evaluate import Evaluator, Frame
 from wdlint.reading.tree import COMPREHENSIONS, Binding, Module, Scope, block_leaving, reaching
 from wdlint.reading.values import Element, Value, alternatives, is_open, number
@@ -27,7 +28,8 @@ def is_coefficient(evaluator: Evaluator, node: ast.expr, frame: Frame, depth: in
             if _comprehended(frame.module, node):
                 return _is_number(evaluator, node, frame)
             found = bindings(frame.module, node)
-            if all(one.kind == "assign" and one.value is not None and plain(one.value) for one in found):
+            given = [unpacked(one.value, one.path) if one.kind == "assign" and one.value else None for one in found]
+            if all(one is not None and plain(one) for one in given):
                 return not _is_tensor(evaluator, node, frame)
             return all(one.kind == "for" for one in found) and _is_number(evaluator, node, frame)
         case ast.Attribute(receiver, name):

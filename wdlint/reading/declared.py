@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from wdlint.findings import Position, Span
 from wdlint.reading.calls import SAME
 from wdlint.reading.evaluate import Evaluator
-from wdlint.reading.optimizers import OptimizerSite, related
+from wdlint.reading.optimizers import OptimizerSite, model_of, related
 from wdlint.reading.selections import All, Aspect, Atom, Either, Formula, Not, atoms
 from wdlint.reading.tree import Module, reaching
 from wdlint.reading.values import (
@@ -189,10 +189,7 @@ def ignored(site: OptimizerSite) -> Iterator[Ignored]:
 
 def declared_by(evaluator: Evaluator, selection: Selection) -> tuple[Declaration, ...]:
     """The declarations of the model that a selection is taken from, where its class is certain."""
-    node = selection.place.node
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-        return ()
-    value = evaluator.evaluate(node.func.value, evaluator.frame(selection.place.module))
+    value = model_of(evaluator, selection)
     if is_open(value):
         return ()
     declared = [

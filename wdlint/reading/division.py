@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wdlint.reading.optimizers import Decay, Group, OptimizerSite
+from wdlint.reading.optimizers import Decay, Group, OptimizerSite, model_of
 from wdlint.reading.selections import Formula, covers, tells_kinds
-from wdlint.reading.values import Selection, is_open, number, numbers
+from wdlint.reading.values import Product, Selection, alternatives, is_open, number, numbers
+
+ADAPTED = (".get_peft_model", ".PeftModel.from_pretrained")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ def undivided(site: OptimizerSite) -> Iterator[Undivided]:
     given = site.arguments.get("params")
     if given is None or is_open(given.value):
         return
-    if any(tells_kinds(s.formula) for group in site.groups for s in group.selections or ()):
+    selections = [selection for group in site.groups for selection in group.selections or ()]
+    if any(tells_kinds(s.formula) or _trains_adapters(site, s) for s in selections):
         return
     for variant in site.variants:
         yield from _of_variant(site, variant)
@@ -50,6 +53,13 @@ def _of_variant(site: OptimizerSite, variant: tuple[Group, ...]) -> Iterator[Und
         reached = tuple(dict.fromkeys(s.source for s in selections if not s.single))
         if reached:
             yield Undivided(decay, reached, whole=False)
+
+
+def _trains_adapters(site: OptimizerSite, selection: Selection) -> bool:
+    """Whether the model is one of PEFT's: what trains are low-rank matrices and prompts, and nothing else."""
+    value = model_of(site.evaluator, selection)
+    paths = [o.value.path if isinstance(o.value, Product) else "" for o in alternatives(value)]
+    return bool(paths) and not is_open(value) and all(path.endswith(ADAPTED) for path in paths)
 
 
 def _chosen(decay: Decay) -> bool:

@@ -184,6 +184,8 @@ class Evaluator:
 
     def evaluate(self, node: ast.expr, frame: Frame) -> Value:
         """The value of an expression."""
+        if isinstance(node, ast.Constant):
+            return known(node.value, frame.module, node)
         key = (id(node), id(frame))
         if key in self._memory:
             return self._memory[key][0]
@@ -205,8 +207,6 @@ class Evaluator:
     def _evaluate(self, node: ast.expr, frame: Frame) -> Value:
         module = frame.module
         match node:
-            case ast.Constant(value):
-                return known(value, module, node)
             case ast.Name(name):
                 return self.lookup(name, node, frame)
             case ast.Attribute(receiver, name):
@@ -541,7 +541,9 @@ class Evaluator:
                 value = self.class_attribute(cls, name)
                 return value if value is not None else Unknown(f"`{cls.node.name}.{name}` is not found")
             case Instance() as instance:
-                return self.instance_attribute(instance, name)
+                outside = list(self._set_outside(instance, name))
+                value = self.instance_attribute(instance, name)
+                return join([value, *outside]) if outside else value
             case Settings(parser):
                 return settings.setting(self, parser, name)
             case Hyperparameters(cls):
@@ -636,6 +638,20 @@ class Evaluator:
             return option
 
         return self.each(method, bind)
+
+    def _set_outside(self, instance: Instance, name: str) -> Iterator[Value]:
+        """Values of `config.name = ...` beside the call that made the object."""
+        if instance.frame is None or f".{name} = " not in instance.frame.module.source.text:
+            return
+        module = instance.frame.module
+        for node in module.nodes:
+            match node:
+                case ast.Assign([ast.Attribute(ast.Name(owner) as receiver, attribute)], given) if (
+                    attribute == name and owner != "self"
+                ):
+                    found = alternatives(self.evaluate(receiver, self.frame(module)))
+                    if any(isinstance(o.value, Instance) and o.value.cls == instance.cls for o in found):
+                        yield self.evaluate(given, self.frame(module))
 
     def _field(self, cls: ClassThing, name: str, call: ast.Call, frame: Frame) -> Value | None:
         """What the call of a dataclass gives a field; None when it leaves it to its default."""

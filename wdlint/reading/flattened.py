@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wdlint.findings import Span
 from wdlint.reading import calls
 from wdlint.reading.evaluate import Evaluator
-from wdlint.reading.optimizers import OptimizerSite
+from wdlint.reading.optimizers import OptimizerSite, model_of
 from wdlint.reading.selections import Aspect, Atom, atoms
 from wdlint.reading.tree import Module
 from wdlint.reading.values import Known, Place, Product, Selection, alternatives, is_open
@@ -31,10 +30,7 @@ class Wrapping:
 
 def wrapping(evaluator: Evaluator, selection: Selection) -> Wrapping | None:
     """How the model that a selection is taken from was wrapped; None when it was not, or nobody knows."""
-    node = selection.place.node
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-        return None
-    value = evaluator.evaluate(node.func.value, evaluator.frame(selection.place.module))
+    value = model_of(evaluator, selection)
     options = alternatives(value)
     found = [option.value for option in options if _is_wrapped(option)]
     if not found:

@@ -98,6 +98,20 @@ def blank_magics(cell: str) -> str:
     return "\n".join(_blank_rows(rows))
 
 
+def unindented(cell: str) -> str:
+    """The cell without its first row's indentation, which IPython takes off every row: same rows and columns.
+
+    A form feed stands for its last character: Python counts the indentation of a row anew after one.
+    """
+    rows = cell.split("\n")
+    first = next((row for row in rows if row.strip()), "")
+    indentation = first[: len(first) - len(first.lstrip(" \t"))]
+    if not indentation:
+        return cell
+    begun = indentation[:-1] + "\f"
+    return "\n".join(begun + row.removeprefix(indentation) if row.startswith(indentation) else row for row in rows)
+
+
 def _blank_rows(rows: list[str]) -> Iterator[str]:
     depth, quote, continued, in_magic = 0, "", False, False
     for row in rows:

@@ -422,6 +422,14 @@ def built_by(evaluator: Evaluator, option: Known) -> OptimizerSite | None:
     return None
 
 
+def model_of(evaluator: Evaluator, selection: Selection) -> Value:
+    """The model that a selection is taken from: `model` of `model.parameters()`."""
+    match selection.place.node:
+        case ast.Call(ast.Attribute(model)):
+            return evaluator.evaluate(model, evaluator.frame(selection.place.module))
+    return Unknown("a selection that names no model")
+
+
 def _merged(node: ast.Call, inner: ast.Call) -> ast.Call:
     given = {keyword.arg for keyword in node.keywords}
     kept = [keyword for keyword in inner.keywords if keyword.arg is None or keyword.arg not in given]

@@ -19,6 +19,7 @@ SKIPPED = frozenset(
 )  # fmt: skip
 LARGEST_LOOKUP = 2 << 20  # bytes of a file that is only looked up in
 KEPT_BYTES = 32 << 20  # of file contents kept for searching
+KEPT_TREES = 2 << 20  # characters of source whose trees are kept from one file to the next
 ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "wdlint.toml", ".wdlint.toml")
 
 
@@ -60,10 +61,8 @@ class Project:
         """
         path = source.path.absolute()
         present = self._modules.get(path)
-        if present is not None and (present.source.text, present.source.filename) == (
-            source.text,
-            source.filename,
-        ):
+        if present is not None and present.source.text == source.text:
+            present.source = source  # its name may be written otherwise
             return present
         module = parsed(self, source, parse(source))
         if path in self._modules:
@@ -82,7 +81,19 @@ class Project:
                     self._modules[path] = parsed(self, source, parse(source))
             except (UnreadableFile, OSError):
                 pass
-        return self._modules[path]
+        module = self._modules[path] = self._modules.pop(path)  # the last used stands last
+        return module
+
+    def shrink(self) -> None:
+        """Let go of parsed files when they have become many: a tree takes a hundred times its text."""
+        held = 0
+        kept: dict[Path, Module | None] = {}
+        for path, module in reversed(self._modules.items()):  # the last used first
+            held += len(module.source.text) if module is not None else 0
+            if held > KEPT_TREES:
+                self._modules = dict(reversed(kept.items()))
+                return
+            kept[path] = module
 
     def shown(self, path: Path) -> str:
         """The name of a file in messages: relative to the working folder where it lies below it."""

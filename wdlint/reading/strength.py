@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from wdlint.reading.optimizers import Decay, Group, OptimizerSite, related
 from wdlint.reading.values import Known, Origin, Unknown, Value, is_open, join, numbers
 
+# schedulers that put rates of their own in the place of the constructor's
+REPLACING = frozenset({"OneCycleLR", "CyclicLR"})
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -32,6 +35,8 @@ def decays_with_rates(site: OptimizerSite) -> Iterator[tuple[Decay, Value]]:
 
 
 def _rate_of(site: OptimizerSite, group: Group) -> Value:
+    if REPLACING & site.module.calls.keys():
+        return Unknown("a scheduler has rates of its own")
     entry = group.entry("lr")
     if entry is not None:
         return entry.value

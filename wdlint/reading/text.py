@@ -171,7 +171,7 @@ def _decode(raw: bytes) -> tuple[str, str]:
 
 
 def _notebook(path: Path, filename: str, raw: bytes) -> Source:
-    from wdlint.reading.notebook import BadNotebook, blank_magics, code_cells
+    from wdlint.reading.notebook import BadNotebook, blank_magics, code_cells, unindented
 
     encoding = "utf-8-sig" if raw.startswith(b"\xef\xbb\xbf") else "utf-8"
     try:
@@ -190,7 +190,7 @@ def _notebook(path: Path, filename: str, raw: bytes) -> Source:
         rows = text.count("\n") + 1
         _check_size(len(text), MAX_BYTES)
         if _defect(text) is not None:
-            text = blank_magics(text)
+            text = unindented(blank_magics(text))
             if (defect := _defect(text)) is not None:
                 broken.append((row + min(defect.row, rows) - 1, defect.reason))
                 text = "\n" * (rows - 1)

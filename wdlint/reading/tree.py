@@ -135,9 +135,9 @@ class Module:
         if self._counted is None:
             self._counted = {}
             for node in self.nodes:
-                if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-                    if any(isinstance(above, LOOPS) for above in self.ancestors(node)):
-                        self._counted.setdefault(node.target.id, []).append(node)
+                match node:
+                    case ast.AugAssign(ast.Name(name)) if any(isinstance(a, LOOPS) for a in self.ancestors(node)):
+                        self._counted.setdefault(name, []).append(node)
         return self._counted
 
     @property
