@@ -44,7 +44,7 @@ from wdlint.linter import Context
 from wdlint.reading.declared import declared_by
 from wdlint.reading.division import Undivided, undivided
 from wdlint.reading.flattened import wrapping
-from wdlint.reading.optimizers import OptimizerSite
+from wdlint.reading.optimizers import OptimizerSite, written_later
 from wdlint.reading.origins import origins
 from wdlint.rule import CODE, Rule
 
@@ -75,7 +75,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
         if severity is not None:
             yield RULE.finding(
                 reach.decay.span,
-                _message(reach),
+                _message(site, reach),
                 severity=severity,
                 site=site.span,
                 label="for weights, norms and biases alike",
@@ -85,13 +85,16 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             )
 
 
-def _message(reach: Undivided) -> str:
+def _message(site: OptimizerSite, reach: Undivided) -> str:
     models = " and ".join(f"`{source}`" for source in reach.sources[:3])
     if len(reach.sources) > 3:
         models += f" and {len(reach.sources) - 3} more"
     what = f"every parameter of {models}: nothing spares norms, biases or embeddings"
     if not reach.decay.positive:
         return f"weight_decay is 0 until someone sets it; then it reaches {what}"
+    writer = written_later(site) if reach.decay.source == "default" else None
+    if writer is not None:
+        return f"the weight decay that line {writer.span.start.row} of {writer.span.filename} writes reaches {what}"
     whose = "the default " if reach.decay.source == "default" else ""
     return f"{whose}weight_decay={reach.decay.text} reaches {what}"
 

@@ -320,9 +320,7 @@ def test_the_index_finds_every_table(whole: dict[str, list[dict[str, Any]]]) -> 
 
 def test_nothing_heavy_is_imported() -> None:
     code = "import sys, wdlint.optimizers.registry as r; r.find('torch.optim.Adam'); print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "libcst", "rich", "wdlint.optimizers.generate"} & set(loaded)
 
 

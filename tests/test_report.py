@@ -52,15 +52,11 @@ optimizer = optim.AdamW(
 }
 PAGES = {
     "WD101": RulePage("coupled-l2", "Adam's decay is L2.", "## What it does\nL2.", Severity.WARNING),
-    "WD301": RulePage(
-        "dead-pattern", "A pattern matches nothing.", "## What it does\n*It* does.", Severity.ERROR
-    ),
+    "WD301": RulePage("dead-pattern", "A pattern matches nothing.", "## What it does\n*It* does.", Severity.ERROR),
 }
 
 
-def span(
-    row: int, text: str, filename: str = "train.py", cell: int | None = None, to: int | None = None
-) -> Span:
+def span(row: int, text: str, filename: str = "train.py", cell: int | None = None, to: int | None = None) -> Span:
     """Where `text` stands in a row of the texts above; to the end of row `to` where given."""
     lines = TEXTS[filename, cell].split("\n")
     start = lines[row - 1].index(text) + 1
@@ -128,9 +124,7 @@ def lines_of(span: Span) -> list[str]:
 
 
 def report(*findings: Finding, suppressed: tuple[tuple[Finding, str], ...] = (), **options: Any) -> Report:
-    filenames = dict.fromkeys(
-        finding.span.filename for finding in [*findings, *(pair[0] for pair in suppressed)]
-    )
+    filenames = dict.fromkeys(finding.span.filename for finding in [*findings, *(pair[0] for pair in suppressed)])
     results = [
         FileResult(
             filename,
@@ -502,9 +496,7 @@ def test_sarif_keeps_to_the_schema(
 
 def test_sarif_says_all_that_is_known() -> None:
     reason = "published recipe"
-    run = json.loads(shown("sarif", EXHAUSTED, DEAD, CELL, suppressed=((COUPLED, reason), (UNDIVIDED, ""))))[
-        "runs"
-    ][0]
+    run = json.loads(shown("sarif", EXHAUSTED, DEAD, CELL, suppressed=((COUPLED, reason), (UNDIVIDED, ""))))["runs"][0]
     rules = run["tool"]["driver"]["rules"]
     assert [(rule["id"], rule["defaultConfiguration"]["level"]) for rule in rules] == [
         ("WD101", "warning"),

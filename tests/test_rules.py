@@ -26,9 +26,7 @@ from wdlint.rule import LoadedRule
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "rules"
 SUITES = dict(cases.read_all(FIXTURES))
-CASES = [
-    pytest.param(path, case, id=f"{case.rule}: {case.heading}") for path in SUITES for case in SUITES[path]
-]
+CASES = [pytest.param(path, case, id=f"{case.rule}: {case.heading}") for path in SUITES for case in SUITES[path]]
 RULES = [pytest.param(loaded, id=loaded.rule.name) for loaded in rule.load()]
 
 
@@ -200,9 +198,7 @@ def test_files_in_which_a_rule_fires_hold_a_marker(loaded: LoadedRule) -> None:
 
 
 @pytest.mark.parametrize("loaded", RULES)
-def test_only_files_with_a_marker_are_read(
-    loaded: LoadedRule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_files_with_a_marker_are_read(loaded: LoadedRule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
 
     def refuse(path: Path, filename: str, data: bytes) -> None:

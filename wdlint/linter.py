@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wdlint.findings import FileResult, Finding, Position, Span, Unresolved
-from wdlint.reading.text import Source, UnreadableFile, read_bytes, read_source
+from wdlint.reading.text import (
+    MAX_BYTES,
+    MAX_NOTEBOOK_BYTES,
+    Source,
+    UnreadableFile,
+    is_notebook,
+    read_bytes,
+    read_source,
+)
 from wdlint.rule import LoadedRule, load
 
 if TYPE_CHECKING:
@@ -18,7 +26,6 @@ if TYPE_CHECKING:
     from wdlint.reading.tree import Module
 
 OWN = frozenset({"WD901", "WD902"})  # about comments: they come from wdlint.suppressions
-LARGEST = 4 << 20  # bytes; the largest file of torch has 1.3 million
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class Context:
 def check_path(path: Path, filename: str, project: Project, settings: LintSettings) -> FileResult:
     """Check a file. One that cannot be read gives WD900."""
     try:
-        data = read_bytes(path, LARGEST)
+        data = read_bytes(path, MAX_NOTEBOOK_BYTES if is_notebook(filename) else MAX_BYTES)
         if not _marked(data, settings):
             return FileResult(filename)
         source = read_source(path, filename, data)

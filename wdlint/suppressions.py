@@ -185,8 +185,16 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     by_folded = {choice.lower(): choice for choice in choices}
-    close = get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
-    return f"; did you mean {by_folded[close[0]]!r}?" if close else ""
+    close = get_close_matches(word.lower(), by_folded, n=5, cutoff=0.6)
+    if not close:
+        return ""
+
+    def agreement(choice: str) -> int:
+        return sum(one == two for one, two in zip(choice, word.lower(), strict=False))
+
+    # among codes many are equally close: the one that differs in the fewest places is meant
+    best = max(close, key=lambda choice: agreement(choice) if len(choice) == len(word) else 0)
+    return f"; did you mean {by_folded[best]!r}?"
 
 
 def own_codes() -> frozenset[str]:
@@ -313,6 +321,8 @@ def statement_around(row: int, statements: Iterable[tuple[int, int]]) -> tuple[i
 
 
 def _reaching(finding: Finding, suppressions: Suppressions) -> list[int]:
+    if finding.span.filename != suppressions.source.filename:
+        return []  # it stands in another file: comments of this one do not speak of it
     start = row_of(suppressions.source, finding.span, finding.span.start.row)
     ends_before = finding.span.end.column == 1 and finding.span.end.row > finding.span.start.row
     end = row_of(suppressions.source, finding.span, finding.span.end.row) - ends_before

@@ -79,9 +79,7 @@ def _search(
         frame = evaluator.frame(caller)
         for node in caller.calls.get(word, ()):
             callee = evaluator.evaluate(node.func, frame)
-            if _is(evaluator, callee, function, module):
-                yield caller, node, None
-            elif (
+            if _is(evaluator, callee, function, module) or (
                 isinstance(callee, Unknown)
                 and owner is not None
                 and not initial

@@ -71,7 +71,7 @@ def path(evaluator: Evaluator, statement: ast.stmt, frame: Frame) -> list[Formul
             elif child in above.orelse:
                 current.append(Not(test))
                 block = above.orelse
-        elif isinstance(above, LOOPS) or isinstance(above, ast.With | ast.AsyncWith):
+        elif isinstance(above, (*LOOPS, ast.With, ast.AsyncWith)):
             block = above.body
         for earlier in block:
             if earlier is child:

@@ -18,6 +18,7 @@ from wdlint.reading.values import (
     Form,
     Known,
     Mapping,
+    Method,
     Place,
     Product,
     Selection,
@@ -140,7 +141,7 @@ def _may_be_tensor(value: Value, node: ast.expr) -> bool:
     """An unknown attribute, or what an external function made: `nn.Parameter(...)`, `torch.zeros(...)`."""
     if isinstance(value, Unknown):
         return isinstance(node, ast.Attribute | ast.Subscript)
-    made = all(isinstance(option.value, Product) for option in alternatives(value))
+    made = all(isinstance(option.value, Product | Method) for option in alternatives(value))
     return made and isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
 
 

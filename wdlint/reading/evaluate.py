@@ -25,7 +25,6 @@ from wdlint.reading.tree import (
     Function,
     Module,
     reaching,
-    statements_of,
 )
 from wdlint.reading.values import (
     ClassThing,

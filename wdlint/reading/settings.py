@@ -142,12 +142,12 @@ def _flag(evaluator: Evaluator, module: Module, node: ast.Call) -> Value:
         value = evaluator.evaluate(given["default"], evaluator.frame(module))
         if isinstance(value, Known) and value.value is None:
             return Unknown("a flag that defaults to None")
-        if isinstance(value, Known) and isinstance(value.value, str) and "type" in given:
-            if ast.unparse(given["type"]) in ("float", "int"):
-                try:
-                    value = known(float(value.value), module, node)
-                except ValueError:
-                    return Unknown("a flag whose default is no number")
+        is_number = "type" in given and ast.unparse(given["type"]) in ("float", "int")
+        if is_number and isinstance(value, Known) and isinstance(value.value, str):
+            try:
+                value = known(float(value.value), module, node)
+            except ValueError:
+                return Unknown("a flag whose default is no number")
         return with_origin(value, Origin.ARGPARSE, place)
     if isinstance(action, ast.Constant) and action.value in ("store_true", "store_false"):
         return Known(action.value == "store_false", Origin.ARGPARSE, place)
