@@ -42,14 +42,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from wdlint.facts.optimizers import Decay, OptimizerSite, entry_span
+from wdlint.facts.origins import origins
 from wdlint.findings import Applicability, Edit, Finding, Fix, Severity
 from wdlint.fixing.calls import remove_key, set_keyword
 from wdlint.fixing.classes import replace_class
 from wdlint.linter import Context
 from wdlint.optimizers import registry
 from wdlint.optimizers.registry import Law
-from wdlint.reading.optimizers import Decay, OptimizerSite, entry_span
-from wdlint.reading.origins import origins
 from wdlint.reading.values import Entry, Place
 from wdlint.rule import CODE, Rule
 

@@ -27,11 +27,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from wdlint.facts.optimizers import OptimizerSite
+from wdlint.facts.strength import bounds, decays_with_rates, rate_made_later
 from wdlint.findings import Finding, Severity
 from wdlint.linter import Context
 from wdlint.optimizers.registry import Law
-from wdlint.reading.optimizers import OptimizerSite
-from wdlint.reading.strength import bounds, decays_with_rates, rate_made_later
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

@@ -32,10 +32,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from wdlint.facts.optimizers import Decay, OptimizerSite
+from wdlint.facts.strength import bounds, decays_with_rates
 from wdlint.findings import Finding, Severity
 from wdlint.linter import Context
-from wdlint.reading.optimizers import Decay, OptimizerSite
-from wdlint.reading.strength import bounds, decays_with_rates
 from wdlint.reading.values import Value
 from wdlint.rule import CODE, Rule
 

@@ -36,11 +36,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.dropped import DroppedSetting, dropped
+from wdlint.facts.optimizers import Decay, OptimizerSite
 from wdlint.findings import Applicability, Finding, Fix, Related, Severity
 from wdlint.fixing.calls import replace_expression, set_keyword
 from wdlint.linter import Context
-from wdlint.reading.dropped import DroppedSetting, dropped
-from wdlint.reading.optimizers import Decay, OptimizerSite
 from wdlint.reading.values import number
 from wdlint.rule import CODE, Rule
 

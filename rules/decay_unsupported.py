@@ -31,12 +31,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from wdlint.facts.optimizers import Argument, Decay, OptimizerSite
+from wdlint.facts.origins import origins
 from wdlint.findings import Applicability, Finding, Fix, Severity
 from wdlint.fixing.calls import remove_key, remove_keyword
 from wdlint.linter import Context
 from wdlint.optimizers.registry import Law
-from wdlint.reading.optimizers import Argument, Decay, OptimizerSite
-from wdlint.reading.origins import origins
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

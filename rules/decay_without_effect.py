@@ -32,9 +32,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.optimizers import Decay, OptimizerSite, written_later
 from wdlint.findings import Finding, Severity, Span
 from wdlint.linter import Context
-from wdlint.reading.optimizers import Decay, OptimizerSite, written_later
 from wdlint.reading.values import Known, number
 from wdlint.rule import CODE, Rule
 

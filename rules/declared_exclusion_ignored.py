@@ -44,11 +44,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.declared import Form, Ignored, ignored, unwrapped
+from wdlint.facts.optimizers import OptimizerSite
 from wdlint.findings import Applicability, Finding, Fix, Related, Severity
 from wdlint.fixing.groups import Division, divided, plain_model
 from wdlint.linter import Context
-from wdlint.reading.declared import Form, Ignored, ignored, unwrapped
-from wdlint.reading.optimizers import OptimizerSite
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

@@ -31,10 +31,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.losses import Penalty
+from wdlint.facts.overlap import decayed
 from wdlint.findings import Finding, Related, Severity
 from wdlint.linter import Context
-from wdlint.reading.losses import Penalty
-from wdlint.reading.overlap import decayed
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

@@ -32,10 +32,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.filters import Mismatch, mismatches
+from wdlint.facts.optimizers import OptimizerSite
 from wdlint.findings import Finding, Related, Severity
 from wdlint.linter import Context
-from wdlint.reading.filters import Mismatch, mismatches
-from wdlint.reading.optimizers import OptimizerSite
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

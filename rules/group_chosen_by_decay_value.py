@@ -35,10 +35,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from wdlint.facts.choices import ChoiceByDecay
 from wdlint.findings import Applicability, Edit, Finding, Fix, Related, Severity
 from wdlint.fixing.calls import replace_expression
 from wdlint.linter import Context
-from wdlint.reading.choices import ChoiceByDecay
 from wdlint.reading.values import number
 from wdlint.rule import CODE, Rule
 

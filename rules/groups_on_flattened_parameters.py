@@ -35,10 +35,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.flattened import FlatTest, flat_tests
+from wdlint.facts.optimizers import OptimizerSite
 from wdlint.findings import Finding, Related, Severity
 from wdlint.linter import Context
-from wdlint.reading.flattened import FlatTest, flat_tests
-from wdlint.reading.optimizers import OptimizerSite
 from wdlint.reading.selections import Aspect
 from wdlint.reading.values import number
 from wdlint.rule import CODE, Rule

@@ -30,10 +30,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.optimizers import OptimizerSite, written_later
 from wdlint.findings import Applicability, Finding, Fix, Severity
 from wdlint.fixing.calls import set_keyword
 from wdlint.linter import Context
-from wdlint.reading.optimizers import OptimizerSite, written_later
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

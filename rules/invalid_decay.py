@@ -35,10 +35,10 @@ import ast
 import math
 from collections.abc import Iterator
 
+from wdlint.facts.guards import looked_at
+from wdlint.facts.optimizers import Decay, OptimizerSite
 from wdlint.findings import Finding, Related, Severity
 from wdlint.linter import Context
-from wdlint.reading.guards import looked_at
-from wdlint.reading.optimizers import Decay, OptimizerSite
 from wdlint.reading.values import Known, Origin, alternatives, is_open
 from wdlint.rule import CODE, Rule
 

@@ -38,10 +38,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.iterators import ExhaustedIterator, is_list_shadowed
 from wdlint.findings import Applicability, Finding, Fix, Related, Severity
 from wdlint.fixing.calls import wrap
 from wdlint.linter import Context
-from wdlint.reading.iterators import ExhaustedIterator, is_list_shadowed
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

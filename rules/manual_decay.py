@@ -31,10 +31,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.overlap import decayed, decayed_by
+from wdlint.facts.updates import ManualDecay
 from wdlint.findings import Finding, Related, Severity
 from wdlint.linter import Context
-from wdlint.reading.overlap import decayed, decayed_by
-from wdlint.reading.updates import ManualDecay
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

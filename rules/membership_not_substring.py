@@ -29,10 +29,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from wdlint.facts.predicates import MembershipTest
 from wdlint.findings import Applicability, Finding, Fix, Related, Severity
 from wdlint.fixing.calls import replace_expression
 from wdlint.linter import Context
-from wdlint.reading.predicates import MembershipTest
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

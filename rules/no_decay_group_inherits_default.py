@@ -34,12 +34,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.exempt import spared
+from wdlint.facts.optimizers import Decay, Group, OptimizerSite, written_later
+from wdlint.facts.origins import origins
 from wdlint.findings import Applicability, Finding, Fix, Severity
 from wdlint.fixing.calls import set_key, set_keyword
 from wdlint.linter import Context
-from wdlint.reading.exempt import spared
-from wdlint.reading.optimizers import Decay, Group, OptimizerSite, written_later
-from wdlint.reading.origins import origins
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

@@ -34,9 +34,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
+from wdlint.facts.losses import Cut, Penalty
 from wdlint.findings import Applicability, Edit, Finding, Fix, Related, Severity
 from wdlint.linter import Context
-from wdlint.reading.losses import Cut, Penalty
 from wdlint.reading.text import Located, extent_of, span_between
 from wdlint.reading.tree import Module
 from wdlint.rule import CODE, Rule

@@ -30,10 +30,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.checkpoints import StateLoad
+from wdlint.facts.optimizers import written_later
 from wdlint.findings import Finding, Related, Severity
 from wdlint.linter import Context
-from wdlint.reading.checkpoints import StateLoad
-from wdlint.reading.optimizers import written_later
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

@@ -35,10 +35,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from wdlint.facts.optimizers import DecayWriter
+from wdlint.facts.schedules import Overwritten, overwritten
 from wdlint.findings import Applicability, Edit, Finding, Fix, Related, Severity, Span
 from wdlint.linter import Context
-from wdlint.reading.optimizers import DecayWriter
-from wdlint.reading.schedules import Overwritten, overwritten
 from wdlint.reading.text import extent_of
 from wdlint.reading.values import number
 from wdlint.rule import CODE, Rule

@@ -32,11 +32,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from wdlint.facts.merging import Merged, Part, merged
+from wdlint.facts.optimizers import OptimizerSite
 from wdlint.findings import Applicability, Finding, Fix, Related, Severity
 from wdlint.fixing.calls import replace_expression
 from wdlint.linter import Context
-from wdlint.reading.merging import Merged, Part, merged
-from wdlint.reading.optimizers import OptimizerSite
 from wdlint.reading.text import extent_of
 from wdlint.reading.values import number
 from wdlint.rule import CODE, Rule

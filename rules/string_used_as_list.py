@@ -31,10 +31,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from wdlint.facts.predicates import LetterTest
 from wdlint.findings import Applicability, Finding, Fix, Related, Severity
 from wdlint.fixing.calls import as_tuple
 from wdlint.linter import Context
-from wdlint.reading.predicates import LetterTest
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

@@ -31,10 +31,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from wdlint.facts.optimizers import Argument, OptimizerSite
 from wdlint.findings import Applicability, Edit, Finding, Fix, Severity
 from wdlint.fixing.calls import replace_expression
 from wdlint.linter import Context
-from wdlint.reading.optimizers import Argument, OptimizerSite
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

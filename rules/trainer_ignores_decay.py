@@ -30,9 +30,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.trainers import TrainerArguments
 from wdlint.findings import Finding, Severity
 from wdlint.linter import Context
-from wdlint.reading.trainers import TrainerArguments
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

@@ -38,11 +38,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from wdlint.facts.optimizers import OptimizerSite, sites
 from wdlint.findings import Applicability, Edit, Finding, Fix, Severity
 from wdlint.fixing.calls import exchange_keywords
 from wdlint.fixing.classes import replace_class
 from wdlint.linter import Context
-from wdlint.reading.optimizers import OptimizerSite, sites
 from wdlint.reading.values import Known
 from wdlint.rule import CODE, Rule
 

@@ -38,14 +38,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.declared import declared_by
+from wdlint.facts.division import Undivided, undivided
+from wdlint.facts.flattened import wrapping
+from wdlint.facts.optimizers import OptimizerSite, written_later
+from wdlint.facts.origins import origins
 from wdlint.findings import Applicability, Finding, Fix, Severity
 from wdlint.fixing.groups import BY_RANK, divided
 from wdlint.linter import Context
-from wdlint.reading.declared import declared_by
-from wdlint.reading.division import Undivided, undivided
-from wdlint.reading.flattened import wrapping
-from wdlint.reading.optimizers import OptimizerSite, written_later
-from wdlint.reading.origins import origins
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

@@ -40,11 +40,11 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
+from wdlint.facts.keys import FRAMEWORK, is_read
+from wdlint.facts.optimizers import Group, OptimizerSite
 from wdlint.findings import Applicability, Finding, Fix, Position, Severity, Span
 from wdlint.fixing.calls import rename_key
 from wdlint.linter import Context
-from wdlint.reading.keys import FRAMEWORK, is_read
-from wdlint.reading.optimizers import Group, OptimizerSite
 from wdlint.reading.values import Entry, Unknown, alternatives, number
 from wdlint.rule import CODE, Rule
 

@@ -29,11 +29,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.optimizers import OptimizerSite
+from wdlint.facts.strength import bounds, decays_with_rates
 from wdlint.findings import Finding, Severity
 from wdlint.linter import Context
 from wdlint.optimizers.registry import UNSCALED
-from wdlint.reading.optimizers import OptimizerSite
-from wdlint.reading.strength import bounds, decays_with_rates
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

@@ -430,7 +430,7 @@ def broken_rule(tree: Path) -> dict[str, str]:
     (tree / "plugin" / "broken.py").write_text(
         "'''Broken.'''\n"
         "from wdlint.findings import Severity\n"
-        "from wdlint.reading.optimizers import OptimizerSite\n"
+        "from wdlint.facts.optimizers import OptimizerSite\n"
         "from wdlint.rule import Rule\n"
         "RULE = Rule('XX001', 'broken', Severity.WARNING, 'code', '1', ('Adam',))\n"
         "def check(site: OptimizerSite, context: object):\n"

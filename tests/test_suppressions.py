@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ def test_a_comment_above_reaches_into_a_statement_of_many_lines() -> None:
 
 def test_cells_of_a_notebook() -> None:
     text = f"x = 1\n{ADAM}  # wdlint: ignore[coupled-l2]"
-    source = Source(Path("n.ipynb"), "n.ipynb", text, tuple(text.split("\n")), (Cell(1, 1, 1), Cell(3, 2, 1)))
+    source = Source(Path("train.py"), "train.py", text, tuple(text.split("\n")), (Cell(1, 1, 1), Cell(3, 2, 1)))
     parsed = suppressions.parse(source)
     assert suppressions.apply([finding(1, cell=3)], parsed, ALL).kept == ()
     idle = suppressions.apply([], parsed, ALL).own
@@ -277,3 +278,9 @@ def test_several_findings_of_a_line_share_a_comment() -> None:
     parsed = suppressions.parse(source_of(f"{ADAM}\n"))
     edits = ignores(parsed, [finding(1, "WD400"), finding(1), finding(1)], " a\nreason ")
     assert edited(f"{ADAM}\n", *edits) == f"{ADAM}  # wdlint: ignore[coupled-l2, undivided-parameters] -- a reason\n"
+
+
+def test_a_finding_in_another_file_is_not_reached() -> None:
+    """A group's dict may stand in a helper of another file: this file's comments do not speak of it."""
+    other = replace(finding(1), span=replace(finding(1).span, filename="other.py"))
+    assert judge(f"{ADAM}  # wdlint: ignore[coupled-l2]", other).kept == (other,)

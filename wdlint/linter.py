@@ -141,7 +141,7 @@ def _evaluator(project: Project) -> Evaluator:
 
 def _producers() -> dict[type, Callable[[Evaluator, Module], Iterator[Any]]]:
     """Where each type of fact comes from."""
-    from wdlint.reading import checkpoints, choices, iterators, losses, optimizers, predicates, trainers, updates
+    from wdlint.facts import checkpoints, choices, iterators, losses, optimizers, predicates, trainers, updates
 
     return {
         optimizers.OptimizerSite: optimizers.sites,
@@ -164,14 +164,14 @@ def _facts(module: Module, evaluator: Evaluator, wanted: set[type]) -> Iterator[
 
 
 def _is_site(fact: object) -> bool:
-    from wdlint.reading.optimizers import OptimizerSite
+    from wdlint.facts.optimizers import OptimizerSite
 
     return isinstance(fact, OptimizerSite)
 
 
 def _unfollowed(fact: object) -> Iterator[Unresolved]:
     """Sites whose groups or decay are not known."""
-    from wdlint.reading.optimizers import OptimizerSite
+    from wdlint.facts.optimizers import OptimizerSite
     from wdlint.reading.values import Unknown
 
     if not isinstance(fact, OptimizerSite):

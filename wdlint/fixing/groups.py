@@ -6,9 +6,9 @@ import ast
 import re
 from dataclasses import dataclass
 
+from wdlint.facts.optimizers import Decay, OptimizerSite, related
 from wdlint.findings import Edit
 from wdlint.fixing.calls import remove_keyword, replace_expression
-from wdlint.reading.optimizers import Decay, OptimizerSite, related
 from wdlint.reading.values import number
 
 # Code that adds groups, or that writes to one group by its number, means the groups as they are.

@@ -20,17 +20,6 @@ SKIPPED = frozenset(
 LARGEST_LOOKUP = 2 << 20  # bytes of a file that is only looked up in
 KEPT_BYTES = 32 << 20  # of file contents kept for searching
 KEPT_TREES = 2 << 20  # characters of source whose trees are kept from one file to the next
-ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "wdlint.toml", ".wdlint.toml")
-
-
-def project_root(path: Path) -> Path:
-    """The nearest folder at or above `path` that holds a repository or a project file; its own folder otherwise."""
-    folder = path if path.is_dir() else path.parent
-    folder = folder.absolute()
-    for candidate in (folder, *folder.parents):
-        if any((candidate / mark).exists() for mark in ROOT_MARKS):
-            return candidate
-    return folder
 
 
 @dataclass(slots=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wdlint.reading.optimizers import Decay, Group, OptimizerSite, model_of
+from wdlint.facts.optimizers import Decay, Group, OptimizerSite, model_of
 from wdlint.reading.selections import Formula, covers, tells_kinds
 from wdlint.reading.values import Product, Selection, alternatives, is_open, number, numbers
 

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wdlint.facts.optimizers import Decay, DecayWriter, Group, OptimizerSite, built_by
 from wdlint.reading.evaluate import Evaluator
-from wdlint.reading.optimizers import Decay, DecayWriter, Group, OptimizerSite, built_by
 from wdlint.reading.tree import Module, blocks, terminates
 from wdlint.reading.values import Origin, Unknown, alternatives, number
 

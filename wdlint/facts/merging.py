@@ -7,10 +7,10 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wdlint.facts.optimizers import Decay, Group, OptimizerSite
+from wdlint.facts.samples import spares
 from wdlint.optimizers import registry
 from wdlint.reading.evaluate import Evaluator
-from wdlint.reading.optimizers import Decay, Group, OptimizerSite
-from wdlint.reading.samples import spares
 from wdlint.reading.selections import Either, Formula, complementary, tells_kinds
 from wdlint.reading.tree import Module, reaching
 from wdlint.reading.values import Collection, External, Form, Known, Place, alternatives

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wdlint.facts.optimizers import OptimizerSite, model_of
 from wdlint.findings import Span
 from wdlint.reading import calls
 from wdlint.reading.evaluate import Evaluator
-from wdlint.reading.optimizers import OptimizerSite, model_of
 from wdlint.reading.selections import Aspect, Atom, atoms
 from wdlint.reading.tree import Module
 from wdlint.reading.values import Known, Place, Product, Selection, alternatives, is_open

@@ -10,10 +10,10 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from wdlint.facts.optimizers import Decay, Group, OptimizerSite, related, sites
 from wdlint.findings import Severity
 from wdlint.reading import callers
 from wdlint.reading.evaluate import Evaluator, parameters
-from wdlint.reading.optimizers import Decay, Group, OptimizerSite, related, sites
 from wdlint.reading.selections import is_whole
 from wdlint.reading.tree import Module, block_leaving, statements_of
 from wdlint.reading.values import ClassThing, Selection

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wdlint.facts.coefficients import bindings, is_coefficient
 from wdlint.reading import callers, containers
-from wdlint.reading.coefficients import bindings, is_coefficient
 from wdlint.reading.evaluate import Evaluator, Frame
 from wdlint.reading.tree import Module, blocks
 from wdlint.reading.values import Collection, Element, Form, Known, Selection, number

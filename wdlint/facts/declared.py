@@ -7,10 +7,10 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wdlint.facts.optimizers import OptimizerSite, model_of, related
 from wdlint.findings import Position, Span
 from wdlint.reading.calls import SAME
 from wdlint.reading.evaluate import Evaluator
-from wdlint.reading.optimizers import OptimizerSite, model_of, related
 from wdlint.reading.selections import All, Aspect, Atom, Either, Formula, Not, atoms
 from wdlint.reading.tree import Module, reaching
 from wdlint.reading.values import (

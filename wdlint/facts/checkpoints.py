@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wdlint.facts.optimizers import OptimizerSite, built_by
 from wdlint.findings import Span
 from wdlint.reading.evaluate import Evaluator
-from wdlint.reading.optimizers import OptimizerSite, built_by
 from wdlint.reading.tree import Module
 from wdlint.reading.values import alternatives
 

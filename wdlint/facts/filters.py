@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wdlint.facts.optimizers import Group, OptimizerSite, sites
+from wdlint.facts.samples import Sample, holds, is_read, samples, worlds
 from wdlint.findings import Unresolved
-from wdlint.reading.optimizers import Group, OptimizerSite, sites
-from wdlint.reading.samples import Sample, holds, is_read, samples, worlds
 from wdlint.reading.selections import All, Aspect, Either, Formula, atoms, both, tells_kinds
 from wdlint.reading.tree import reaching
 from wdlint.reading.values import Place, number

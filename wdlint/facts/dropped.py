@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from wdlint.facts.optimizers import OptimizerSite, written_later
 from wdlint.reading.evaluate import Evaluator, parameters
-from wdlint.reading.optimizers import OptimizerSite, written_later
 from wdlint.reading.settings import declared
 from wdlint.reading.tree import Module
 from wdlint.reading.values import (

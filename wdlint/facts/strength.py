@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wdlint.reading.optimizers import Decay, Group, OptimizerSite, related
+from wdlint.facts.optimizers import Decay, Group, OptimizerSite, related
 from wdlint.reading.values import Known, Origin, Unknown, Value, is_open, join, numbers
 
 # schedulers that put rates of their own in the place of the constructor's

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Bound
 from dataclasses import dataclass, field, replace
 
+from wdlint.facts.coefficients import bindings, is_coefficient, is_zero
 from wdlint.reading import calls, conditions, containers
-from wdlint.reading.coefficients import bindings, is_coefficient, is_zero
 from wdlint.reading.evaluate import Evaluator, Frame
 from wdlint.reading.selections import Formula
 from wdlint.reading.tree import Module, statements_of

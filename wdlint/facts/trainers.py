@@ -6,11 +6,11 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wdlint.facts.optimizers import Decay, Group, related
 from wdlint.findings import Related, Span
 from wdlint.optimizers import registry
 from wdlint.optimizers.registry import TrainerLaw
 from wdlint.reading.evaluate import Evaluator, Frame
-from wdlint.reading.optimizers import Decay, Group, related
 from wdlint.reading.tree import Module
 from wdlint.reading.values import (
     ClassThing,
