@@ -103,5 +103,7 @@ def _fix(site: OptimizerSite, reach: Undivided) -> Fix | None:
     selections = [selection for group in site.groups for selection in group.selections or ()]
     if any(declared_by(site.evaluator, one) or wrapping(site.evaluator, one) for one in selections):
         return None  # rank alone does not do what the model declares, and flat shards have no rank
+    if written_later(site) is not None:
+        return None  # a schedule would decay the spared group again
     edits = divided(site, reach.decay, BY_RANK) if reach.whole else ()
     return Fix(Applicability.UNSAFE, EFFECT, edits) if edits else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,10 +142,22 @@ def _evaluator(project: Project) -> Evaluator:
 
 def _producers() -> dict[type, Callable[[Evaluator, Module], Iterator[Any]]]:
     """Where each type of fact comes from."""
-    from wdlint.facts import checkpoints, choices, iterators, losses, optimizers, predicates, trainers, updates
+    from wdlint.facts import (
+        checkpoints,
+        choices,
+        deepspeed,
+        iterators,
+        losses,
+        optimizers,
+        predicates,
+        trainers,
+        updates,
+    )
 
     return {
-        optimizers.OptimizerSite: optimizers.sites,
+        optimizers.OptimizerSite: lambda evaluator, module: chain(
+            optimizers.sites(evaluator, module), deepspeed.sites(evaluator, module)
+        ),
         trainers.TrainerArguments: trainers.arguments,
         losses.Penalty: losses.penalties,
         updates.ManualDecay: updates.shrunk,

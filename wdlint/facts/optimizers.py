@@ -362,7 +362,7 @@ def _may_build(node: ast.Call, names: frozenset[str], module: Module) -> bool:
     match node.func:
         case ast.Name(leaf) | ast.Attribute(_, leaf):
             pass
-        case ast.Subscript() | ast.Call():
+        case ast.Subscript() | ast.Call() | ast.IfExp():
             leaf = ""
         case _:
             return False

@@ -238,16 +238,21 @@ def loaded(evaluator: Evaluator, path: str, node: ast.Call, frame: Frame) -> Val
     name = _file_name(evaluator, node.args[0], frame)
     if name is None:
         return Unknown("a configuration file whose path is not literal")
-    file = _locate(evaluator, name, frame.module)
-    if file is None:
+    return file(evaluator, name, "yaml 1.2" if path in YAML_1_2 else kind, Place(frame.module, node))
+
+
+def file(evaluator: Evaluator, name: str, kind: str, place: Place) -> Value:
+    """A configuration file ("json", "toml", "yaml" as PyYAML reads it, "yaml 1.2") that code at `place` opens."""
+    found = _locate(evaluator, name, place.module)
+    if found is None:
         return Unknown(f"`{name}` is not found")
     try:
-        if file.stat().st_size > LARGEST:
+        if found.stat().st_size > LARGEST:
             return Unknown(f"`{name}` is too large")
-        data = _parse("yaml 1.2" if path in YAML_1_2 else kind, file.read_text(encoding="utf-8"))
+        data = _parse(kind, found.read_text(encoding="utf-8"))
     except Exception:  # a configuration file that does not parse is simply not known
         return Unknown(f"`{name}` cannot be read")
-    return _value(data, Place(frame.module, node))
+    return _value(data, place)
 
 
 def _file_name(evaluator: Evaluator, node: ast.expr, frame: Frame) -> str | None:
