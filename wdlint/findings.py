@@ -103,10 +103,7 @@ class Unresolved:
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """All that checking one file gave. `suppressed` pairs findings with the reason written beside the comment.
-
-    `lines` maps a cell (0: not a notebook) to its lines of text, as reports show them.
-    """
+    """All that checking one file gave. `suppressed` pairs findings with the reason written beside the comment."""
 
     filename: str
     findings: tuple[Finding, ...] = ()

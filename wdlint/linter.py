@@ -19,7 +19,7 @@ from wdlint.reading.text import (
     read_bytes,
     read_source,
 )
-from wdlint.rule import LoadedRule, load
+from wdlint.rule import load
 
 if TYPE_CHECKING:
     from wdlint.reading.evaluate import Evaluator
@@ -206,6 +206,3 @@ def _unreadable(
     start = Position(row, error.column)
     span = Span(filename, start, replace(start, column=start.column + 1), cell)
     return FileResult(filename, tuple(loaded.check(Unreadable(span, error.reason), None)))
-
-
-__all__ = ["Context", "LintSettings", "LoadedRule", "check_path", "check_source"]

@@ -12,7 +12,7 @@ from wdlint.findings import Severity, Span, Unresolved
 from wdlint.optimizers import registry
 from wdlint.optimizers.registry import Law
 from wdlint.reading import calls
-from wdlint.reading.evaluate import Evaluator, Frame, parameters
+from wdlint.reading.evaluate import Evaluator, Frame
 from wdlint.reading.tree import Module, statements_of
 from wdlint.reading.values import (
     ClassThing,
@@ -632,19 +632,3 @@ def _added(evaluator: Evaluator, module: Module, node: ast.Call) -> Iterator[Gro
                         yield _group(option.value, added=True)
                 if isinstance(value, Unknown):
                     yield Group(Unknown("an added group that is not followed"))
-
-
-__all__ = [
-    "Argument",
-    "Decay",
-    "DecayWriter",
-    "Group",
-    "Optimizer",
-    "OptimizerSite",
-    "grouped",
-    "parameters",
-    "related",
-    "sites",
-    "writers",
-    "written_later",
-]

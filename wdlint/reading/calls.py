@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from wdlint.reading import conditions, containers, settings
 from wdlint.reading.selections import TRUE, Formula
-from wdlint.reading.tree import FUNCTIONS, Function, statements_of
+from wdlint.reading.tree import Function, statements_of
 from wdlint.reading.values import (
     ClassThing,
     Collection,
@@ -510,7 +510,7 @@ def _test(evaluator: Evaluator, predicate: ast.expr, over: Known, frame: Frame) 
         inner = Inner(thing.module, thing.node, bound, frame.instance, thing.frame, None, frame.depth + 1)
         if isinstance(thing.node, ast.Lambda):
             return conditions.formula(evaluator, thing.node.body, inner)
-        found = conditions._returning(evaluator, thing.node.body, inner, 1)
+        found = conditions.holding(evaluator, thing.node.body, inner, 1)
         if found is not None:
             return found
     return conditions.other(ast.unparse(predicate))
@@ -588,7 +588,7 @@ def _method(evaluator: Evaluator, receiver: Known, name: str, node: ast.Call, fr
             if name in forms:
                 return known(Collection(forms[name], selections))
             if name == "get" and first is not None:
-                return containers._subscript(receiver, evaluator.evaluate(first, frame), evaluator, frame)
+                return containers.picked(receiver, evaluator.evaluate(first, frame), evaluator, frame)
             return Unknown("a dict method")
         case Collection():
             if name in ("union", "copy", "intersection", "difference"):
@@ -623,7 +623,7 @@ def _mapping_method(
             label = evaluator.evaluate(key, frame)
             word = text(label)
             if word is None:
-                return containers._subscript(receiver, label, evaluator, frame)
+                return containers.picked(receiver, label, evaluator, frame)
             entry = mapping.entry(word)
             if entry is not None:
                 return entry.value
@@ -646,14 +646,3 @@ def _mapping_method(
 
 def _repeats(mapping: Mapping) -> bool:
     return any(entry.key == containers.ANY for entry in mapping.entries)
-
-
-__all__ = [
-    "BUILTINS",
-    "FUNCTIONS",
-    "bind",
-    "call",
-    "keyword",
-    "returned",
-    "sees_through",
-]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wdlint.reading.selections import All, Aspect, Atom, Either, Formula, Not, both
-from wdlint.reading.tree import LOOPS, Binding, reaching, terminates
+from wdlint.reading.tree import LOOPS, reaching, terminates
 from wdlint.reading.values import (
     ClassThing,
     Collection,
@@ -322,10 +322,10 @@ def _predicate(evaluator: Evaluator, node: ast.Call, frame: Frame, depth: int) -
     )
     if isinstance(function.node, ast.Lambda):
         return formula(evaluator, function.node.body, inner, depth + 1)
-    return _returning(evaluator, function.node.body, inner, depth + 1)
+    return holding(evaluator, function.node.body, inner, depth + 1)
 
 
-def _returning(evaluator: Evaluator, body: list[ast.stmt], frame: Frame, depth: int) -> Formula | None:
+def holding(evaluator: Evaluator, body: list[ast.stmt], frame: Frame, depth: int) -> Formula | None:
     """When a predicate of the form `if a: return True … return b` holds."""
     cases: list[Formula] = []
     before: list[Formula] = []
@@ -336,7 +336,7 @@ def _returning(evaluator: Evaluator, body: list[ast.stmt], frame: Frame, depth: 
                 return Either(tuple(cases)) if len(cases) > 1 else cases[0]
             case ast.If(test, inner, []):
                 condition = formula(evaluator, test, frame, depth)
-                result = _returning(evaluator, inner, frame, depth)
+                result = holding(evaluator, inner, frame, depth)
                 if result is None:
                     return None
                 cases.append(both(*before, condition, result))
@@ -346,6 +346,3 @@ def _returning(evaluator: Evaluator, body: list[ast.stmt], frame: Frame, depth: 
             case _:
                 return None
     return None
-
-
-__all__ = ["Binding", "formula", "narrowed", "other", "owned", "path"]

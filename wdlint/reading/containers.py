@@ -178,10 +178,11 @@ def subscript(evaluator: Evaluator, node: ast.Subscript, container: ast.expr, in
     key = evaluator.evaluate(index, frame)
     if isinstance(value, Unknown):
         return value
-    return evaluator.each(value, lambda option: _subscript(option, key, evaluator, frame))
+    return evaluator.each(value, lambda option: picked(option, key, evaluator, frame))
 
 
-def _subscript(container: Known, key: Value, evaluator: Evaluator, frame: Frame) -> Value:
+def picked(container: Known, key: Value, evaluator: Evaluator, frame: Frame) -> Value:
+    """`container[key]` of one container that is known."""
     from wdlint.reading import settings
     from wdlint.reading.values import Settings
 
