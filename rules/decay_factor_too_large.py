@@ -29,7 +29,7 @@ from collections.abc import Iterator
 
 from wdlint.facts.optimizers import OptimizerSite
 from wdlint.facts.strength import bounds, decays_with_rates, rate_made_later
-from wdlint.findings import Finding, Severity
+from wdlint.findings import Finding, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.optimizers.registry import Law
 from wdlint.rule import CODE, Rule
@@ -63,7 +63,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             severity=Severity.ERROR if product >= GONE * (1 - 1e-9) else Severity.WARNING,
             site=site.span,
             label=f"times lr={rates.low:g}",
-            help=f"at lr={rates.low:g} a usual decay is {_usual(rates.low)} or less",
+            fix=by_hand(f"at lr={rates.low:g} a usual decay is {_usual(rates.low)} or less"),
         )
 
 

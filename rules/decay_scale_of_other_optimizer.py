@@ -34,7 +34,7 @@ from collections.abc import Iterator
 
 from wdlint.facts.optimizers import Decay, OptimizerSite
 from wdlint.facts.strength import bounds, decays_with_rates
-from wdlint.findings import Finding, Severity
+from wdlint.findings import Finding, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.reading.values import Value
 from wdlint.rule import CODE, Rule
@@ -70,7 +70,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
                 severity=Severity.WARNING,
                 site=site.span,
                 label="the learning rate",
-                help="give the decay a setting of its own",
+                fix=by_hand("give the decay a setting of its own"),
             )
         elif all(law.mode == "decoupled_lr" for law in laws):
             yield from _too_small(site, decay, rate)
@@ -96,7 +96,7 @@ def _too_small(site: OptimizerSite, decay: Decay, rate: Value) -> Iterator[Findi
                 f"weight_decay={decay.text} does next to nothing in {site.name}, whatever the learning rate",
                 site=site.span,
                 label="the size of an L2 coefficient",
-                help="usual values are 0.01 to 0.1; 0.0 says that no decay is wanted",
+                fix=by_hand("usual values are 0.01 to 0.1; 0.0 says that no decay is wanted"),
             )
         return
     product = rates.high * decays.high
@@ -107,7 +107,7 @@ def _too_small(site: OptimizerSite, decay: Decay, rate: Value) -> Iterator[Findi
             f"gradient is halved in {_million(0.69 / product)} steps",
             site=site.span,
             label="the size of an L2 coefficient",
-            help="usual values are 0.01 to 0.1; 0.0 says that no decay is wanted",
+            fix=by_hand("usual values are 0.01 to 0.1; 0.0 says that no decay is wanted"),
         )
 
 
@@ -122,7 +122,7 @@ def _too_large(site: OptimizerSite, decay: Decay, rate: Value) -> Iterator[Findi
         f"gradient in {_rounded(steps)} steps",
         site=site.span,
         label="of AdamW's size",
-        help="usual values for SGD are 1e-4 to 5e-4",
+        fix=by_hand("usual values for SGD are 1e-4 to 5e-4"),
     )
 
 

@@ -33,7 +33,7 @@ from collections.abc import Iterator
 
 from wdlint.facts.losses import Penalty
 from wdlint.facts.overlap import decayed
-from wdlint.findings import Finding, Related, Severity
+from wdlint.findings import Finding, Related, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.rule import CODE, Rule
 
@@ -68,5 +68,5 @@ def check(penalty: Penalty, context: Context) -> Iterator[Finding]:
         site=found.site.span,
         label="an L2 penalty",
         related=related,
-        help="keep one of the two: drop the penalty, or set weight_decay=0.0",
+        fix=by_hand("keep one of the two: drop the penalty, or set weight_decay=0.0"),
     )

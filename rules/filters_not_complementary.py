@@ -34,7 +34,7 @@ from collections.abc import Iterator
 
 from wdlint.facts.filters import Mismatch, mismatches
 from wdlint.facts.optimizers import OptimizerSite
-from wdlint.findings import Finding, Related, Severity
+from wdlint.findings import Finding, Related, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.rule import CODE, Rule
 
@@ -61,7 +61,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             site=site.span,
             label="not the negation of the other filter" if here else "its groups do not fit together",
             related=[decayed] if here else [decayed, Related("the exempt group's filter", exempt)],
-            help="write one filter as `not` of the other, over the same list and with the same conditions",
+            fix=by_hand("write one filter as `not` of the other, over the same list and with the same conditions"),
         )
 
 

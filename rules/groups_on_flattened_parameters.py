@@ -37,7 +37,7 @@ from collections.abc import Iterator
 
 from wdlint.facts.flattened import FlatTest, flat_tests
 from wdlint.facts.optimizers import OptimizerSite
-from wdlint.findings import Finding, Related, Severity
+from wdlint.findings import Finding, Related, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.reading.selections import Aspect
 from wdlint.reading.values import number
@@ -66,7 +66,9 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             site=site.span,
             label="every shard is flat" if test.atom.aspect is Aspect.RANK else "the names are gone",
             related=[Related("wrapped here", wrapped.place.module.span(wrapped.place.node))],
-            help="choose the groups before wrapping, by name, or shard with `fully_shard`, which keeps names and ranks",
+            fix=by_hand(
+                "choose the groups before wrapping, by name, or shard with `fully_shard`, which keeps names and ranks"
+            ),
         )
 
 

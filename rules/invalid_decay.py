@@ -37,7 +37,7 @@ from collections.abc import Iterator
 
 from wdlint.facts.guards import looked_at
 from wdlint.facts.optimizers import Decay, OptimizerSite
-from wdlint.findings import Finding, Related, Severity
+from wdlint.findings import Finding, Related, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.reading.values import Known, Origin, alternatives, is_open
 from wdlint.rule import CODE, Rule
@@ -71,7 +71,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             site=site.span,
             label=faults[0],
             related=[Related("read from a file here", place.module.span(place.node))] if from_file and place else (),
-            help=_help(options[0]),
+            fix=by_hand(_advice(options[0])),
         )
 
 
@@ -113,7 +113,7 @@ def _consequence(option: Known, decay: Decay) -> str:
     return "torch does not check groups: the first step fails, after model and data were loaded"
 
 
-def _help(option: Known) -> str:
+def _advice(option: Known) -> str:
     match option.value:
         case str() as word if option.origin is Origin.FILE:
             return f"PyYAML knows only floats with a dot: write {_dotted(word)} in the file, or convert it with float()"

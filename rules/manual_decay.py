@@ -33,7 +33,7 @@ from collections.abc import Iterator
 
 from wdlint.facts.overlap import decayed, decayed_by
 from wdlint.facts.updates import ManualDecay
-from wdlint.findings import Finding, Related, Severity
+from wdlint.findings import Finding, Related, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.rule import CODE, Rule
 
@@ -63,5 +63,5 @@ def check(update: ManualDecay, context: Context) -> Iterator[Finding]:
         site=found.site.span,
         label="the second decay of each step",
         related=[Related(f"weight_decay={found.decay.text} is the first", found.decay.span)],
-        help="delete the loop, or set the optimizer's weight_decay to 0.0",
+        fix=by_hand("delete the loop, or set the optimizer's weight_decay to 0.0"),
     )

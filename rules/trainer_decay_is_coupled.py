@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wdlint.facts.trainers import TrainerArguments
-from wdlint.findings import Finding, Severity
+from wdlint.findings import Finding, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.rule import CODE, Rule
 
@@ -59,5 +59,5 @@ def check(given: TrainerArguments, context: Context) -> Iterator[Finding]:
         site=given.site,
         label="L2, not weight decay",
         related=given.related,
-        help="take optim='adamw_torch' and tune the decay again, or set weight_decay=0.0",
+        fix=by_hand("take optim='adamw_torch' and tune the decay again, or set weight_decay=0.0"),
     )

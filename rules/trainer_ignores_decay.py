@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wdlint.facts.trainers import TrainerArguments
-from wdlint.findings import Finding, Severity
+from wdlint.findings import Finding, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.rule import CODE, Rule
 
@@ -58,5 +58,5 @@ def check(given: TrainerArguments, context: Context) -> Iterator[Finding]:
         site=given.site,
         label="used nowhere",
         related=given.related,
-        help="drop weight_decay, or pass the Trainer an optimizer that was built with it",
+        fix=by_hand("drop weight_decay, or pass the Trainer an optimizer that was built with it"),
     )

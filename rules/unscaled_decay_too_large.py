@@ -31,7 +31,7 @@ from collections.abc import Iterator
 
 from wdlint.facts.optimizers import OptimizerSite
 from wdlint.facts.strength import bounds, decays_with_rates
-from wdlint.findings import Finding, Severity
+from wdlint.findings import Finding, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.optimizers.registry import UNSCALED
 from wdlint.rule import CODE, Rule
@@ -65,5 +65,5 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             severity=Severity.ERROR if low >= LARGE else Severity.WARNING,
             site=site.span,
             label=f"forgets in {1 / low:.0f} steps",
-            help=scaled or "write the product of the learning rate and the decay that torch's AdamW would get",
+            fix=by_hand(scaled or "write the product of the learning rate and the decay that torch's AdamW would get"),
         )

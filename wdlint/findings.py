@@ -67,6 +67,11 @@ class Fix:
     edits: tuple[Edit, ...]
 
 
+def by_hand(message: str) -> Fix:
+    """What a person should do where no edit can be offered."""
+    return Fix(Applicability.DISPLAY, message, ())
+
+
 @dataclass(frozen=True, slots=True)
 class Related:
     """A further place that explains a finding, with the words that stand under it."""
