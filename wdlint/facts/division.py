@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Decay, Group, OptimizerSite, model_of
 from wdlint.reading.selections import Formula, covers, tells_kinds
-from wdlint.reading.values import Product, Selection, alternatives, is_open, number, numbers
+from wdlint.reading.tree import statements_of
+from wdlint.reading.values import External, FunctionThing, Product, Selection, alternatives, is_open, number, numbers
 
 ADAPTED = (".get_peft_model", ".PeftModel.from_pretrained")
 
@@ -30,7 +32,7 @@ def undivided(site: OptimizerSite) -> Iterator[Undivided]:
     if given is None or is_open(given.value):
         return
     selections = [selection for group in site.groups for selection in group.selections or ()]
-    if any(tells_kinds(s.formula) or _trains_adapters(site, s) for s in selections):
+    if any(tells_kinds(s.formula) or _trains_adapters(site, s) or _frozen_by_name(site, s) for s in selections):
         return
     for variant in site.variants:
         yield from _of_variant(site, variant)
@@ -53,6 +55,50 @@ def _of_variant(site: OptimizerSite, variant: tuple[Group, ...]) -> Iterator[Und
         reached = tuple(dict.fromkeys(s.source for s in selections if not s.single))
         if reached:
             yield Undivided(decay, reached, whole=False)
+
+
+def _frozen_by_name(site: OptimizerSite, selection: Selection) -> bool:
+    """Whether code beside the site freezes parameters of the model by their names: which kinds train is not known.
+
+    A loop over `named_parameters()` in the same scope, or in a function of the project that is given the model.
+    """
+    for statement in statements_of(site.module.scope(site.call)):
+        if statement.lineno >= site.call.lineno:
+            continue
+        match statement:
+            case ast.For(_, ast.Call(ast.Attribute(model, "named_parameters"))):
+                if ast.unparse(model) == selection.source and _freezes(statement):
+                    return True
+            case ast.Expr(ast.Call(callee, arguments)):
+                if selection.source in map(ast.unparse, arguments) and _freezing(site, callee):
+                    return True
+    return False
+
+
+def _freezing(site: OptimizerSite, callee: ast.expr) -> bool:
+    value = site.evaluator.evaluate(callee, site.evaluator.frame(site.module))
+    for option in alternatives(value):
+        match option.value:
+            case External(path) if path.endswith(".mark_only_lora_as_trainable"):
+                return True
+            case FunctionThing(_, node):
+                for inner in ast.walk(node):
+                    match inner:
+                        case ast.For(_, ast.Call(ast.Attribute(_, "named_parameters"))) if _freezes(inner):
+                            return True
+    return False
+
+
+def _freezes(loop: ast.For) -> bool:
+    """Whether a loop takes `requires_grad` away from some of what it goes over."""
+    for node in ast.walk(loop):
+        match node:
+            case ast.Assign([ast.Attribute(_, "requires_grad")], value):
+                if not (isinstance(value, ast.Constant) and value.value is True):
+                    return True
+            case ast.Call(ast.Attribute(_, "requires_grad_"), [ast.Constant(False)]):
+                return True
+    return False
 
 
 def _trains_adapters(site: OptimizerSite, selection: Selection) -> bool:

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable
 
-from wdlint.reading.selections import All, Aspect, Atom, Either, Formula, Not, atoms
+from wdlint.reading.selections import Aspect, Atom, Formula, atoms, holds
 from wdlint.reading.values import Selection
 
 BIAS_OR_NORM = re.compile(r"bias|norm|(^|[^a-z])(ln|bn|gn)($|[^a-z])|(^|[._])(gamma|beta)($|[._])", re.IGNORECASE)
@@ -33,23 +33,11 @@ def _only_exempt(formula: Formula) -> bool:
     satisfiable = False
     for values in itertools.product((False, True), repeat=len(names)):
         world = dict(zip(names, values, strict=True))
-        if _holds(formula, world):
+        if holds(formula, world):
             satisfiable = True
             if not any(_exempts(tests[name], truth) for name, truth in world.items()):
                 return False
     return satisfiable
-
-
-def _holds(formula: Formula, world: dict[str, bool]) -> bool:
-    match formula:
-        case Atom(text, aspect):
-            return True if aspect is Aspect.TRAINABLE else world[text]
-        case Not(inner):
-            return not _holds(inner, world)
-        case All(parts):
-            return all(_holds(part, world) for part in parts)
-        case Either(parts):
-            return any(_holds(part, world) for part in parts)
 
 
 def _exempts(atom: Atom, truth: bool) -> bool:

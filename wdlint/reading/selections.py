@@ -118,7 +118,7 @@ def covers(formulas: Iterable[Formula]) -> bool:
         return False
     for values in itertools.product((False, True), repeat=len(names)):
         world = dict(zip(names, values, strict=True))
-        if not any(_true(f, world) for f in formulas):
+        if not any(holds(f, world) for f in formulas):
             return False
     return True
 
@@ -129,19 +129,20 @@ def complementary(left: Formula, right: Formula) -> bool:
     if len(names) > 8:
         return False
     return all(
-        _true(left, dict(zip(names, values, strict=True))) != _true(right, dict(zip(names, values, strict=True)))
+        holds(left, dict(zip(names, values, strict=True))) != holds(right, dict(zip(names, values, strict=True)))
         for values in itertools.product((False, True), repeat=len(names))
     )
 
 
-def _true(formula: Formula, world: dict[str, bool]) -> bool:
+def holds(formula: Formula, world: dict[str, bool]) -> bool:
+    """Whether a trainable parameter passes, when its tests (by their text) come out as `world` says."""
     match formula:
         case Atom(text, aspect):
             return True if aspect is Aspect.TRAINABLE else world[text]
         case Not(inner):
             # "frozen" selects nothing that is trained
-            return not _true(inner, world)
+            return not holds(inner, world)
         case All(parts):
-            return all(_true(part, world) for part in parts)
+            return all(holds(part, world) for part in parts)
         case Either(parts):
-            return any(_true(part, world) for part in parts)
+            return any(holds(part, world) for part in parts)
