@@ -635,3 +635,12 @@ def test_pre_commit_hooks() -> None:
         assert ("--fix" in arguments) is hook["id"].endswith("fix")
         assert hook["require_serial"] is True
         assert hook["types_or"] == ["python", "pyi", "jupyter"]
+
+
+def test_two_rules_do_not_both_rewrite_one_call(tmp_path: Path) -> None:
+    """Dividing the parameters settles what is said of the default: it is not written out as well."""
+    code = "import torch\n\noptimizer = torch.optim.AdamW(model.parameters(), lr=3e-4)\n"
+    command = [sys.executable, "-m", "wdlint", "check", "--isolated", "--fix", "--unsafe-fixes", "-"]
+    done = subprocess.run(command, cwd=tmp_path, input=code, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("], lr=3e-4)\n")

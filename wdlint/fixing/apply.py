@@ -140,13 +140,14 @@ def _edits(findings: Iterable[Finding]) -> Iterator[Edit]:
 
 
 def _compatible(source: Source, findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, from the top, of which the edits overlap none before them, at most one for each site.
+    """The findings, from the top, of which the edits overlap none before them, of one rule for each site.
 
-    What one fix does to a call may settle another finding on it: the next pass sees.
+    What one rule's fix does to a call may settle what another says of it: the next pass sees.
     """
     chosen: list[Finding] = []
     for finding in findings:
-        if finding.site is not None and any(finding.site == other.site for other in chosen):
+        same = [other for other in chosen if other.site is not None and other.site == finding.site]
+        if any(other.code != finding.code for other in same):
             continue
         try:
             apply(source.original, _edits([*chosen, finding]), source)
