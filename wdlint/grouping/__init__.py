@@ -1,0 +1,1 @@
+"""Who gets which decay: policies, and the code that makes parameter groups."""

@@ -1,0 +1,146 @@
+"""What a model has to decay: an `Inventory` of parameters, the same from every source."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Kind(enum.StrEnum):
+    """What a parameter is for; `UNKNOWN` rather than a guess."""
+
+    WEIGHT = "weight"
+    BIAS = "bias"
+    NORM = "norm"
+    EMBEDDING = "embedding"
+    POSITION = "position"
+    RELATIVE_POSITION = "relative_position"
+    SCALE = "scale"
+    SSM = "ssm"
+    ACTIVATION = "activation"
+    LORA = "lora"
+    ROUTER_STATE = "router_state"
+    UNKNOWN = "unknown"
+
+
+class Origin(enum.StrEnum):
+    """Where an inventory comes from."""
+
+    SOURCE = "source"
+    ATLAS = "atlas"
+    META = "meta"
+    CPU = "cpu"
+    CUDA = "cuda"
+    LIVE = "live"
+
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A tensor that an optimizer may get.
+
+    `name` is what `named_parameters()` calls it, `aliases` its further names where it is tied. `shape` is None when
+    not even its rank is known; a None inside is a size that is not known. `reason` says why a kind is unknown.
+    `conditional`: read from source, under a condition that is not known, so it may not exist.
+    """
+
+    name: str
+    shape: Shape | None
+    kind: Kind
+    owner_class: str
+    aliases: tuple[str, ...] = ()
+    requires_grad: bool = True
+    declared_exempt: bool = False
+    conditional: bool = False
+    reason: str = ""
+
+    @property
+    def elements(self) -> int | None:
+        """How many numbers it holds; None when a size is not known."""
+        if self.shape is None or any(size is None for size in self.shape):
+            return None
+        return math.prod(size for size in self.shape if size is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The parameters of a model, in the order of `named_parameters()`.
+
+    `modules`: the class of every module that holds a parameter, itself or below ("" is the model). `bases`: for each
+    class there, its method resolution order without itself, `torch.nn.Module` and `object`. `library`: what it was
+    built with or read from, such as "transformers 5.23.0". `notes`: what could not be followed or was done to build
+    it. `complete` is False when there may be further parameters. `typical`: the sizes and counts are those of the
+    class's default configuration, not of the model in the code.
+    """
+
+    spec: str
+    origin: Origin
+    library: str
+    parameters: tuple[Parameter, ...]
+    modules: Mapping[str, str] = field(default_factory=dict)
+    bases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    complete: bool = True
+    typical: bool = False
+
+    @property
+    def trainable(self) -> Iterator[Parameter]:
+        """Those that are not frozen."""
+        return (parameter for parameter in self.parameters if parameter.requires_grad)
+
+    @property
+    def model_class(self) -> str:
+        """The model's own class, without its package."""
+        return self.modules.get("", self.spec).rpartition(".")[2]
+
+
+def canonical(path: str) -> str:
+    """A class as users write it: `torch.nn.modules.normalization.LayerNorm` is `torch.nn.LayerNorm`."""
+    package, _, name = path.rpartition(".")
+    return f"torch.nn.{name}" if package.startswith("torch.nn.modules.") else path
+
+
+Classify = Callable[[tuple[str, ...], Shape | None, Callable[[str], tuple[str, ...]]], tuple[Kind, str]]
+
+
+def from_raw(
+    raw: Mapping[str, Any], classify: Classify, *, spec: str, origin: Origin, library: str, notes: tuple[str, ...] = ()
+) -> Inventory:
+    """The inventory of a model that `worker.describe` has described."""
+    classes = [tuple(canonical(path) for path in mro) for mro in raw["classes"]]
+    modules = {name: classes[index] for name, index in raw["modules"]}
+
+    def class_of(name: str) -> tuple[str, ...]:
+        return modules.get(name, ())
+
+    parameters = []
+    for tensor in raw["tensors"]:
+        names, shape = tuple(tensor["names"]), tuple(tensor["shape"])
+        kind, reason = classify(names, shape, class_of)
+        owner = class_of(names[0].rpartition(".")[0])
+        parameters.append(
+            Parameter(
+                name=names[0],
+                shape=shape,
+                kind=kind,
+                owner_class=owner[0] if owner else "",
+                aliases=names[1:],
+                requires_grad=tensor["requires_grad"],
+                declared_exempt=tensor["exempt"],
+                reason=reason,
+            )
+        )
+    return Inventory(
+        spec=spec,
+        origin=origin,
+        library=library,
+        parameters=tuple(parameters),
+        modules={name: mro[0] for name, mro in modules.items()},
+        bases={mro[0]: mro[1:] for mro in classes},
+        notes=notes,
+    )
