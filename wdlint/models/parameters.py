@@ -112,8 +112,8 @@ def from_raw(
     raw: Mapping[str, Any], classify: Classify, *, spec: str, origin: Origin, library: str, notes: tuple[str, ...] = ()
 ) -> Inventory:
     """The inventory of a model that `worker.describe` has described."""
-    classes: list[tuple[str, ...]] = [tuple(canonical(path) for path in mro) for mro in raw["classes"]]
-    modules = {name: classes[index] for name, index in raw["modules"]}
+    classes = [tuple(canonical(path) for path in mro) for mro in raw["classes"]]
+    modules: dict[str, tuple[str, ...]] = {name: classes[index] for name, index in raw["modules"]}
 
     def class_of(name: str) -> tuple[str, ...]:
         return modules.get(name, ())
