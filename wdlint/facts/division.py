@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Decay, Group, OptimizerSite, model_of
@@ -18,12 +18,17 @@ ADAPTED = (".get_peft_model", ".PeftModel.from_pretrained")
 class Undivided:
     """A decay that reaches norms and biases because nothing tells kinds of parameters apart.
 
-    `sources`: the model expressions that it reaches. `whole`: they are reached entirely, else in part.
+    `selections`: one for each model expression that it reaches. `whole`: these are reached entirely, else in part.
     """
 
     decay: Decay
-    sources: tuple[str, ...]
+    selections: tuple[Selection, ...]
     whole: bool
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The model expressions as written."""
+        return tuple(selection.source for selection in self.selections)
 
 
 def undivided(site: OptimizerSite) -> Iterator[Undivided]:
@@ -47,12 +52,13 @@ def _of_variant(site: OptimizerSite, variant: tuple[Group, ...]) -> Iterator[Und
     if any(_chosen(decay) for decay in decays):
         return
     if len({_key(decay) for decay in decays}) == 1:
-        sources = [s for s in _sources(selected) if covers(_formulas(selected, s))]
-        if sources:
-            yield Undivided(decays[0], tuple(sources), whole=True)
+        everything = _by_source(selection for _, selections in selected for selection in selections)
+        covered = tuple(one for one in everything if covers(_formulas(selected, one.source)))
+        if covered:
+            yield Undivided(decays[0], covered, whole=True)
         return
     for (_, selections), decay in zip(selected, decays, strict=True):
-        reached = tuple(dict.fromkeys(s.source for s in selections if not s.single))
+        reached = _by_source(selections)
         if reached:
             yield Undivided(decay, reached, whole=False)
 
@@ -119,8 +125,13 @@ def _key(decay: Decay) -> object:
     return decay.span.key if value is None else value
 
 
-def _sources(selected: list[tuple[Group, tuple[Selection, ...]]]) -> list[str]:
-    return list(dict.fromkeys(s.source for _, selections in selected for s in selections if not s.single))
+def _by_source(selections: Iterable[Selection]) -> tuple[Selection, ...]:
+    """The first selection of each model expression; single tensors left out."""
+    found: dict[str, Selection] = {}
+    for selection in selections:
+        if not selection.single:
+            found.setdefault(selection.source, selection)
+    return tuple(found.values())
 
 
 def _formulas(selected: list[tuple[Group, tuple[Selection, ...]]], source: str) -> list[Formula]:

@@ -75,7 +75,9 @@ class Inventory:
     class there, its method resolution order without itself, `torch.nn.Module` and `object`. `library`: what it was
     built with or read from, such as "transformers 5.23.0". `notes`: what could not be followed or was done to build
     it. `complete` is False when there may be further parameters. `typical`: the sizes and counts are those of the
-    class's default configuration, not of the model in the code.
+    class's default configuration, not of the model in the code. `shared`: modules that are met before under another
+    path, with that path. `declarations`: what the model's own `no_weight_decay()` and `no_weight_decay_keywords()`
+    return, by method.
     """
 
     spec: str
@@ -87,6 +89,8 @@ class Inventory:
     notes: tuple[str, ...] = ()
     complete: bool = True
     typical: bool = False
+    shared: Mapping[str, str] = field(default_factory=dict)
+    declarations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def trainable(self) -> Iterator[Parameter]:
@@ -120,7 +124,8 @@ def from_raw(
 
     parameters = []
     for tensor in raw["tensors"]:
-        names, shape = tuple(tensor["names"]), tuple(tensor["shape"])
+        names, sizes = tuple(tensor["names"]), tensor["shape"]
+        shape = None if sizes is None else tuple(sizes)  # None: a lazy module's
         kind, reason = classify(names, shape, class_of)
         owner = class_of(names[0].rpartition(".")[0])
         parameters.append(
@@ -143,4 +148,6 @@ def from_raw(
         modules={name: mro[0] for name, mro in modules.items()},
         bases={mro[0]: mro[1:] for mro in classes},
         notes=notes,
+        shared=dict(raw.get("shared", ())),
+        declarations={method: tuple(entries) for method, entries in raw.get("declarations", {}).items()},
     )

@@ -1,0 +1,222 @@
+"""Who is decayed by how much: the groups that a site really makes, over the parameters of the models it is given."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from wdlint.facts.optimizers import OptimizerSite
+from wdlint.grouping.interpreter import Interpreter, Outcome, outcomes
+from wdlint.grouping.values import NotFollowed, Once, Opaque, Step, Table, Trail, number_of
+from wdlint.grouping.world import Tensor, World, world
+from wdlint.models.expressions import altered, of_value
+from wdlint.models.parameters import Inventory
+from wdlint.reading.evaluate import Evaluator
+from wdlint.reading.tree import Module, statements_of
+from wdlint.reading.values import Instance, Known, Place, Product, Unknown, Value, alternatives, number, numbers
+
+
+@dataclass(frozen=True, slots=True)
+class MadeGroup:
+    """A parameter group: its tensors in order, its keys other than `params`, and the decay that it ends up with.
+
+    `place` is its dict, None for a bare list of parameters.
+    """
+
+    members: tuple[Tensor, ...]
+    keys: dict[str, Any]
+    decay: Value
+    place: Place | None
+
+    @property
+    def decayed(self) -> bool | None:
+        """Whether its members are decayed; None when that is not known or a user decides it."""
+        found = number(self.decay)
+        if found is not None and isinstance(self.decay, Known) and not (found == 0 and self.decay.origin.settable):
+            return found > 0
+        positive = [option for option in numbers(self.decay) if option.value > 0]
+        return True if positive and len(positive) == len(alternatives(self.decay)) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One way in which a site's groups come about. `worlds`: the models whose parameters the code asked for.
+
+    `unsure`: parameters may have been frozen by code that could not be followed.
+    """
+
+    site: OptimizerSite
+    worlds: tuple[World, ...]
+    groups: tuple[MadeGroup, ...]
+    trail: Trail
+    frozen: dict[Tensor, bool]
+    unsure: bool
+
+    def trains(self, tensor: Tensor) -> bool:
+        """Whether a tensor is trained."""
+        return self.frozen.get(tensor, tensor.parameter.requires_grad)
+
+    def way(self, tensor: Tensor) -> Step | None:
+        """How a tensor came into its group: the last step at which anything was asked about it, or the last one."""
+        steps = self.trail.steps.get(tensor, [])
+        return next((step for step in reversed(steps) if step.tests), steps[-1] if steps else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why a site's groups are not known. `raises`: the code itself raises when it runs."""
+
+    reason: str
+    raises: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Worlds:
+    """The models of one site, each once."""
+
+    evaluator: Evaluator
+    built: Inventory | None
+    known: dict[object, World | None] = field(default_factory=dict)
+
+    def of_value(self, value: Value) -> World | None:
+        """The model that a value is, if it is known to be one."""
+        match value:
+            case Known(Instance(cls, call)):
+                key: object = (id(cls.node), id(call))
+            case Known(Product(_, call)):
+                key = id(call)
+            case _:
+                return None
+        if key not in self.known:
+            found = of_value(self.evaluator, value)
+            if found is not None and self.built is not None and found.model_class == self.built.model_class:
+                found = self.built
+            self.known[key] = world(found, value) if found is not None else None
+        return self.known[key]
+
+    def of_receiver(self, node: ast.expr, module: Module) -> World | None:
+        """The model that an expression names: the one in the code, else the one that the user had built."""
+        found = self.of_value(self.evaluator.evaluate(node, self.evaluator.frame(module)))
+        if found is not None or self.built is None:
+            return found
+        if "built" not in self.known:
+            self.known["built"] = world(self.built)
+        return self.known["built"]
+
+    def altered(self, whole: World, node: ast.expr, module: Module) -> World:
+        """The model after the code has replaced parts of it."""
+        if not isinstance(node, ast.Name):
+            return whole
+        key = (id(whole), module.path, node.id)
+        if key not in self.known:
+            found = altered(self.evaluator, whole.inventory, node, module)
+            self.known[key] = whole if found is whole.inventory else world(found, whole.value)
+        made = self.known[key]
+        assert made is not None
+        return made
+
+
+def assignments(site: OptimizerSite, built: Inventory | None) -> Iterator[Assignment | Failed]:
+    """Each way in which the groups of a site come about, or why one is not known."""
+    given = site.arguments.get("params")
+    if given is None or not isinstance(given.place.node, ast.expr):
+        yield Failed("the parameters are not given where the optimizer is built")
+        return
+    node = given.place.node
+    worlds = Worlds(site.evaluator, built)
+
+    def work(run: Interpreter) -> tuple[list[MadeGroup], dict[Tensor, bool]]:
+        groups = list(_groups(site, run, run.value_at(node, given.place.module)))
+        for added in _added(site):
+            groups += _groups(site, run, [run.value_at(added, site.module)])
+        return groups, run.frozen
+
+    for outcome in outcomes(site.evaluator, worlds, work):
+        yield _assigned(site, worlds, outcome)
+
+
+def _assigned(site: OptimizerSite, worlds: Worlds, outcome: Outcome) -> Assignment | Failed:
+    if outcome.failure:
+        return Failed(outcome.failure, outcome.raised)
+    groups, frozen = outcome.value
+    met = {tensor for group in groups for tensor in group.members}
+    known = dict.fromkeys(one for one in worlds.known.values() if one is not None)
+    used = tuple(one for one in known if any(tensor in met for tensor in one.tensors.values()))
+    return Assignment(site, used, tuple(groups), outcome.trail, frozen, outcome.unsure)
+
+
+def _added(site: OptimizerSite) -> Iterator[ast.expr]:
+    """What `optimizer.add_param_group(...)` is given in the same function."""
+    statement = site.module.statement(site.call)
+    if not isinstance(statement, ast.Assign) or "add_param_group" not in site.module.source.text:
+        return
+    targets = {ast.unparse(target) for target in statement.targets}
+    for other in statements_of(site.module.scope(site.call)):
+        match other:
+            case ast.Expr(ast.Call(ast.Attribute(receiver, "add_param_group"), [given, *_])) if (
+                other.lineno > statement.lineno and ast.unparse(receiver) in targets
+            ):
+                yield given
+
+
+def _groups(site: OptimizerSite, run: Interpreter, value: Any) -> Iterator[MadeGroup]:
+    """The groups that torch makes of an optimizer's first argument."""
+    items = _listed(run, value)
+    if items and all(isinstance(one, dict) for one in items):
+        for one in items:
+            yield _group(site, run, one)
+    elif any(isinstance(one, dict) for one in items):
+        raise NotFollowed("groups and parameters in one list")
+    else:
+        yield MadeGroup(tuple(_tensors(items)), {}, _decay(site, {}), None)
+
+
+def _group(site: OptimizerSite, run: Interpreter, table: dict[Any, Any]) -> MadeGroup:
+    if "params" not in table:
+        raise NotFollowed("a group without `params`")
+    held = table["params"]
+    members = [held] if isinstance(held, Tensor) else _listed(run, held)
+    keys = {key: value for key, value in table.items() if key != "params" and isinstance(key, str)}
+    place = table.place if isinstance(table, Table) else None
+    return MadeGroup(tuple(_tensors(members)), keys, _decay(site, keys), place)
+
+
+def _listed(run: Interpreter, value: Any) -> list[Any]:
+    match value:
+        case list() | tuple() | Once() | set() | frozenset():
+            return list(value)
+        case dict():
+            return list(value.values()) if "params" not in value else [value]
+        case Opaque(Unknown(reason)):
+            raise NotFollowed(reason)
+    raise NotFollowed("the parameters are not followed")
+
+
+def _tensors(items: list[Any]) -> Iterator[Tensor]:
+    for item in items:
+        match item:
+            case Tensor():
+                yield item
+            case (str(), Tensor() as tensor):
+                yield tensor
+            case _:
+                raise NotFollowed("a member of a group that is not known")
+
+
+def _decay(site: OptimizerSite, keys: dict[str, Any]) -> Value:
+    laws = site.laws
+    name = laws[0].decay_argument if laws else "weight_decay"
+    if name in keys:
+        value = number_of(keys[name])
+        return value if value is not None else Unknown("the decay of a group")
+    argument = site.arguments.get(name)
+    if argument is not None:
+        return argument.value
+    if site.open:
+        return Unknown("`**kwargs` may hold a decay")
+    if not laws or len(laws) != len(site.optimizers) or len({law.default_decay for law in laws}) > 1:
+        return Unknown("the class is not known")
+    default = laws[0].default_decay
+    return Known(default) if default is not None else Unknown("no default")

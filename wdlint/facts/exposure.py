@@ -1,0 +1,67 @@
+"""Which parameters a decay reaches that the policy would spare, where the models are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from wdlint.facts.division import Undivided
+from wdlint.models.expressions import inventory_of, may_be_frozen
+from wdlint.facts.optimizers import OptimizerSite
+from wdlint.grouping.policy import Policy
+from wdlint.models.parameters import Inventory, Parameter
+from wdlint.models.wording import described
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """The trainable parameters that a decay reaches. `exempt`: those that the policy spares.
+
+    `complete`: there are no others. `typical`: the counts are those of the class's default configuration.
+    """
+
+    inventories: tuple[Inventory, ...]
+    parameters: tuple[Parameter, ...]
+    exempt: tuple[Parameter, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether these are all."""
+        return all(inventory.complete for inventory in self.inventories)
+
+    @property
+    def typical(self) -> bool:
+        """Whether the counts are those of a default configuration."""
+        return any(inventory.typical for inventory in self.inventories)
+
+    @property
+    def counted(self) -> bool:
+        """Whether the number of parameters is known."""
+        return self.complete and not any("*" in p.name or p.conditional for p in self.parameters)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the policy decays all that is reached, whatever it is."""
+        return self.complete and not self.exempt
+
+    @property
+    def model(self) -> str:
+        """What a finding says of the model."""
+        return "; ".join(dict.fromkeys(map(described, self.inventories)))
+
+
+def exposed(site: OptimizerSite, reach: Undivided, policy: Policy, built: Inventory | None) -> Exposure | None:
+    """What a decay reaches; None where one of the models is not known or parts of it may be frozen."""
+    inventories = []
+    for selection in reach.selections:
+        found = inventory_of(site.evaluator, selection, built)
+        if found is None or (found is not built and may_be_frozen(site.evaluator, selection)):
+            return None
+        inventories.append(found if len(reach.selections) == 1 else _named(found, selection.source))
+    parameters = tuple(parameter for inventory in inventories for parameter in inventory.trainable)
+    exempt = tuple(parameter for parameter in parameters if policy.decays(parameter) is False)
+    return Exposure(tuple(inventories), parameters, exempt)
+
+
+def _named(inventory: Inventory, source: str) -> Inventory:
+    """The same, its parameters called after the expression that they come from."""
+    return replace(inventory, parameters=tuple(replace(p, name=f"{source}.{p.name}") for p in inventory.parameters))

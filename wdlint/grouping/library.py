@@ -1,0 +1,787 @@
+"""What the functions and methods do that grouping code calls: Python's own, torch's, and helpers known by meaning."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from wdlint.grouping import operations
+from wdlint.grouping.values import (
+    Bound,
+    ClassOf,
+    Function,
+    Identity,
+    Library,
+    NotFollowed,
+    Once,
+    Opaque,
+    OwnClass,
+    Partial,
+    Pattern,
+    Raised,
+    Rank,
+    Scope,
+    Shape,
+    Table,
+)
+from wdlint.grouping.world import Submodule, Tensor
+from wdlint.reading.values import ClassThing, Known, Place, Unknown
+
+if TYPE_CHECKING:
+    from wdlint.grouping.interpreter import Interpreter
+
+MOST = 100_000  # items of a range
+SILENT = ("builtins.print", "warnings.warn", "logging.info", "logging.warning", "builtins.len", "pprint.pprint")
+LONGEST = 200  # characters of a regular expression that is tried
+
+
+class Factory(dict[Any, Any]):
+    """A `defaultdict`."""
+
+    __slots__ = ("factory",)
+
+    def __init__(self, factory: Callable[[], Any]) -> None:
+        super().__init__()
+        self.factory = factory
+
+
+def call(run: Interpreter, path: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call, scope: Scope) -> Any:
+    """Call something of a package."""
+    match path.split("."):
+        case ["builtins", name]:
+            return _builtin(run, name, args, kwargs, node, scope)
+        case ["builtins", "dict", "fromkeys"] | ["collections", "OrderedDict", "fromkeys"] if args:
+            return dict.fromkeys(map(operations.hashable, run.iterate(args[0], node, scope)), *args[1:2])
+        case ["itertools", "chain"]:
+            return Once(_chained(run, args, node, scope), Place(scope.module, node))
+        case ["itertools", "chain", "from_iterable"] if args:
+            inner = run.iterate(args[0], node, scope)
+            return Once((one for part in inner for one in run.iterate(part, node, scope)), Place(scope.module, node))
+        case ["functools", "partial"] if args:
+            return Partial(args[0], tuple(args[1:]), kwargs)
+        case ["functools", "reduce"] if len(args) >= 2:
+            return _reduced(run, args, node, scope)
+        case ["collections", "OrderedDict"]:
+            return _dict(run, args, kwargs, node, scope)
+        case ["collections", "defaultdict"]:
+            return _defaultdict(run, args)
+        case ["copy", "copy"] if args and isinstance(args[0], list | dict | set):
+            return args[0].copy()
+        case ["copy", "deepcopy"] if args and not operations.holds_tensors(args[0]):
+            return args[0]
+        case ["re", function] if len(args) >= 2 and function in ("search", "match", "fullmatch"):
+            return _regex(run, function, args, node, scope)
+        case ["re", "compile"] if len(args) == 1 and isinstance(args[0], str):
+            return Pattern(args[0])
+        case ["fnmatch", "fnmatch" | "fnmatchcase"] if len(args) == 2 and _all_text(args):
+            return run.asked(node, scope, "fnmatch", args[1], fnmatch.fnmatchcase(args[0], args[1]))
+        case ["operator", "attrgetter" | "itemgetter", *_]:
+            raise NotFollowed("the operator module is not followed")
+        case ["torch", "is_tensor"] if args:
+            return isinstance(args[0], Tensor)
+        case ["torch", "numel"] if args and isinstance(args[0], Tensor):
+            return _numel(args[0])
+        case ["torch", "nn", "ParameterList"] if args:
+            return list(run.iterate(args[0], node, scope))
+    if path in SILENT:
+        return None
+    meaning = known_helper(path)
+    if meaning is not None:
+        return meaning(run, args, kwargs, node, scope)
+    if run.evaluator.project is not None and _passes_through(path) and args:
+        return args[0]
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, list | dict | set) and operations.holds_tensors(value):
+            return Opaque(Unknown(f"`{path}()` of parameters"))
+    return run.of_host(node, scope)
+
+
+def _passes_through(path: str) -> bool:
+    from wdlint.models.expressions import WRAPPERS
+    from wdlint.reading.calls import sees_through
+
+    return path in WRAPPERS or sees_through(path)
+
+
+Meaning = Callable[["Interpreter", list[Any], dict[str, Any], ast.Call, Scope], Any]
+
+
+def known_helper(path: str) -> Meaning | None:
+    """What a library's own grouping function does; None for one that is not known."""
+    from wdlint.grouping import helpers
+
+    return helpers.find(path)
+
+
+def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call, scope: Scope) -> Any:
+    first = args[0] if args else None
+    match name, len(args):
+        case (("list" | "tuple" | "set" | "frozenset"), 0):
+            return {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[name]()
+        case (("list" | "tuple"), 1):
+            items = list(run.iterate(first, node, scope))
+            return items if name == "list" else tuple(items)
+        case (("set" | "frozenset"), 1):
+            return operations.hashed(run.iterate(first, node, scope))
+        case "dict", _:
+            return _dict(run, args, kwargs, node, scope)
+        case "len", 1:
+            if isinstance(first, Shape):
+                return Rank(len(first))
+            if isinstance(first, list | tuple | set | frozenset | dict | str | range):
+                return len(first)
+            if isinstance(first, Submodule):
+                if not first.world.exact:
+                    return Opaque(Unknown("a number of layers"))
+                return len(first.world.children.get(first.path, {}))
+            if isinstance(first, Once):
+                raise Raised("TypeError", "an iterator has no len()")
+            return Opaque(Unknown("a length"))
+        case "isinstance", 2:
+            return _isinstance(run, args[0], args[1], node, scope)
+        case "issubclass", 2:
+            return _issubclass(args[0], args[1])
+        case "type", 1:
+            if isinstance(first, Submodule):
+                return operations.class_of(first)
+            return Opaque(Unknown("a type"))
+        case "id", 1:
+            return Identity(first)
+        case "hasattr", 2:
+            return _hasattr(run, args[0], args[1], node, scope)
+        case "getattr", (2 | 3):
+            return _getattr(run, args, node, scope)
+        case "setattr", 3:
+            if isinstance(first, Tensor) and isinstance(args[1], str):
+                if args[1] == "requires_grad":
+                    run.frozen[first] = bool(args[2])
+                else:
+                    run.tags.setdefault(first, {})[args[1]] = args[2]
+                return None
+            raise NotFollowed("setattr")
+        case "vars", 1:
+            return run.of_host(node, scope)
+        case (("any" | "all"), 1):
+            return _quantified(run, name, first, node, scope)
+        case "filter", 2:
+            return Once(_filtered(run, first, args[1], node, scope), Place(scope.module, node))
+        case "map", _ if len(args) >= 2:
+            over = zip(*(run.iterate(one, node, scope) for one in args[1:]), strict=False)
+            return Once((run.call(first, list(item), {}, node, scope) for item in over), Place(scope.module, node))
+        case "zip", _:
+            return Once(iter(list(zip(*(run.iterate(one, node, scope) for one in args), strict=False))))
+        case "enumerate", (1 | 2):
+            start = args[1] if len(args) > 1 else kwargs.get("start", 0)
+            if not isinstance(start, int):
+                raise NotFollowed("enumerate")
+            return Once(iter(enumerate(run.iterate(first, node, scope), start)))
+        case "range", _ if args and all(isinstance(one, int) for one in args):
+            found = range(*args)
+            if len(found) > MOST:
+                raise NotFollowed("a long range")
+            return found
+        case "sorted", 1:
+            return _sorted(run, list(run.iterate(first, node, scope)), kwargs, node, scope)
+        case "reversed", 1 if not isinstance(first, Once):
+            return Once(iter(list(run.iterate(first, node, scope))[::-1]))
+        case "iter", 1:
+            return first if isinstance(first, Once) else Once(run.iterate(first, node, scope))
+        case "next", (1 | 2) if isinstance(first, Once):
+            for item in first:
+                return item
+            if len(args) == 2:
+                return args[1]
+            raise Raised("StopIteration")
+        case "sum", (1 | 2):
+            return _summed(run, args, node, scope)
+        case (("min" | "max"), _) if args:
+            items = list(run.iterate(first, node, scope)) if len(args) == 1 else args
+            if items and not kwargs and all(isinstance(one, int | float) for one in items):
+                return (min if name == "min" else max)(items)
+            return Opaque(Unknown("a number"))
+        case (("int" | "float" | "str" | "bool" | "abs" | "round"), 1):
+            return _converted(run, name, first, node, scope)
+        case "callable", 1:
+            return isinstance(first, Function | Bound | Partial | Library | OwnClass)
+        case (("print" | "repr" | "open" | "object" | "vars" | "globals" | "locals"), _):
+            return Opaque(Unknown(f"{name}()"))
+    if any(map(operations.holds_tensors, args)):
+        raise NotFollowed(f"`{name}()` of parameters is not followed")
+    return run.of_host(node, scope)
+
+
+def _all_text(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _chained(run: Interpreter, args: list[Any], node: ast.Call, scope: Scope) -> Iterator[Any]:
+    for part in args:
+        yield from run.iterate(part, node, scope)
+
+
+def _reduced(run: Interpreter, args: list[Any], node: ast.Call, scope: Scope) -> Any:
+    items = list(run.iterate(args[1], node, scope))
+    value = args[2] if len(args) > 2 else items.pop(0)
+    for one in items:
+        value = run.call(args[0], [value, one], {}, node, scope)
+    return value
+
+
+def _dict(run: Interpreter, args: list[Any], kwargs: dict[str, Any], node: ast.Call, scope: Scope) -> Any:
+    found: dict[Any, Any] = {}
+    if args:
+        if isinstance(args[0], Opaque):
+            return Opaque(Unknown("a dict with unknown keys"))
+        source = args[0].items() if isinstance(args[0], dict) else run.iterate(args[0], node, scope)
+        found = operations.paired(source)
+    return Table(found | kwargs, Place(scope.module, node))
+
+
+def _defaultdict(run: Interpreter, args: list[Any]) -> Any:
+    match args:
+        case [] | [None]:
+            return {}
+        case [Library("builtins.list")]:
+            return Factory(list)
+        case [Library("builtins.set")]:
+            return Factory(set)
+        case [Library("builtins.dict")]:
+            return Factory(dict)
+        case [Function() as function]:
+            return Factory(lambda: run.invoke(function, [], {}))
+    raise NotFollowed("a defaultdict")
+
+
+def _regex(run: Interpreter, function: str, args: list[Any], node: ast.AST, scope: Scope) -> Any:
+    pattern, text = args[0], args[1]
+    if not isinstance(pattern, str) or not isinstance(text, str) or len(pattern) > LONGEST:
+        return Opaque(Unknown("a regular expression"))
+    try:
+        found = getattr(re, function)(pattern, text) is not None
+    except re.error:
+        raise Raised("re.error") from None
+    run.asked(node, scope, f"re.{function}", pattern, found)
+    return True if found else None
+
+
+def _isinstance(run: Interpreter, value: Any, classes: Any, node: ast.AST, scope: Scope) -> Any:
+    options = list(_classes(classes))
+    answers = [_is_instance(value, cls) for cls in options]
+    if True in answers:
+        answer = True
+    elif None in answers:
+        return Opaque(Unknown("a class that is not known"))
+    else:
+        answer = False
+    if isinstance(value, Submodule):
+        run.asked(node, scope, "type", ", ".join(map(_class_name, options)), answer)
+    return answer
+
+
+def _classes(classes: Any) -> Iterator[Any]:
+    match classes:
+        case tuple() | list() | set() | frozenset():
+            for one in classes:
+                yield from _classes(one)
+        case _:
+            yield classes
+
+
+def _class_name(cls: Any) -> str:
+    match cls:
+        case Library(path):
+            return path
+        case OwnClass(thing):
+            return thing.node.name
+        case ClassOf():
+            return cls.name
+    return "?"
+
+
+PYTHON: dict[str, type | tuple[type, ...]] = {
+    "builtins.str": str,
+    "builtins.int": int,
+    "builtins.float": float,
+    "builtins.bool": bool,
+    "builtins.list": list,
+    "builtins.tuple": tuple,
+    "builtins.dict": dict,
+    "builtins.set": set,
+    "collections.abc.Mapping": dict,
+    "typing.Mapping": dict,
+    "collections.OrderedDict": dict,
+    "collections.abc.Sequence": (list, tuple, str),
+    "collections.abc.Iterable": (list, tuple, str, dict, set, Once),
+    "typing.Iterable": (list, tuple, str, dict, set, Once),
+    "collections.abc.Generator": Once,
+    "types.GeneratorType": Once,
+}
+TENSORS = ("torch.Tensor", "torch.nn.Parameter", "torch.nn.parameter.Parameter")
+
+
+def _is_instance(value: Any, cls: Any) -> bool | None:
+    if isinstance(value, Submodule):
+        return operations.named_by(value.lineage, cls) if value.lineage else _of_any(cls)
+    if isinstance(cls, Library) and cls.path in PYTHON and not isinstance(value, Opaque):
+        return isinstance(value, PYTHON[cls.path])
+    match value:
+        case Tensor():
+            return isinstance(cls, Library) and cls.path in TENSORS
+        case Opaque(Known(inner)) if not isinstance(inner, ClassThing | str | int | float | bool | None):
+            return False if isinstance(cls, Library) and cls.path in PYTHON else None
+        case Opaque():
+            return None
+    return False if isinstance(cls, Library | OwnClass) else None
+
+
+def _of_any(cls: Any) -> bool | None:
+    """Whether a module of an unknown class is one of `cls`."""
+    return True if cls == Library("torch.nn.Module") else None
+
+
+def _issubclass(cls: Any, of: Any) -> Any:
+    if isinstance(cls, ClassOf):
+        answers = [operations.named_by(cls.lineage, one) for one in _classes(of)]
+        if True in answers:
+            return True
+        if None not in answers:
+            return False
+    return Opaque(Unknown("a subclass"))
+
+
+def _hasattr(run: Interpreter, value: Any, name: Any, node: ast.Call, scope: Scope) -> Any:
+    if not isinstance(name, str):
+        return Opaque(Unknown("an attribute by name"))
+    match value:
+        case Submodule():
+            if name in ("no_weight_decay", "no_weight_decay_keywords") and value.world.exact:
+                return bool(operations.declared(value, name)) or _defines(run, value, name, scope)
+            try:
+                found = operations.attribute(run, value, name, _attribute(node, name), scope)
+            except Raised:
+                return False
+            return found if isinstance(found, Opaque) else True
+        case Tensor():
+            if value in run.tags and name in run.tags[value]:
+                return True
+            if name in ("requires_grad", "ndim", "shape", "data", "grad"):
+                return True
+            if name in ("_no_weight_decay", "_optim", "_no_reinit"):
+                return run.tagged(value)
+            return False if value not in run.tags else name in run.tags[value]
+        case dict() | list() | str():
+            return name in dir(type(value))
+    return Opaque(Unknown("an attribute"))
+
+
+def _defines(run: Interpreter, value: Submodule, name: str, scope: Scope) -> Any:
+    """A class in the project may define the method though what it declares is empty."""
+    inner = getattr(value.world.value, "value", None)
+    cls = getattr(inner, "cls", None)
+    return isinstance(cls, ClassThing) and run.evaluator.class_attribute(cls, name) is not None
+
+
+def _attribute(node: ast.Call, name: str) -> ast.Attribute:
+    return ast.copy_location(ast.Attribute(node.args[0], name, ast.Load()), node)
+
+
+def _getattr(run: Interpreter, args: list[Any], node: ast.Call, scope: Scope) -> Any:
+    value, name = args[0], args[1]
+    if not isinstance(name, str):
+        return Opaque(Unknown("an attribute by name"))
+    if isinstance(value, Tensor) and name in ("_no_weight_decay", "_optim") and len(args) == 3:
+        if value in run.tags and name in run.tags[value]:
+            return run.tags[value][name]
+        tagged = run.tagged(value)
+        if isinstance(tagged, Opaque):
+            return tagged
+        if not tagged:
+            return args[2]
+        return True if name == "_no_weight_decay" else {"weight_decay": 0.0}
+    try:
+        found = operations.attribute(run, value, name, _attribute(node, name), scope)
+    except Raised:
+        if len(args) == 3:
+            return args[2]
+        raise
+    if isinstance(found, Opaque) and isinstance(found.value, Unknown) and len(args) == 3:
+        if isinstance(value, Tensor):
+            return args[2]  # nobody set it
+        host = run.of_host(node, scope)
+        return host if not isinstance(host, Opaque) else found
+    return found
+
+
+def _quantified(run: Interpreter, name: str, items: Any, node: ast.Call, scope: Scope) -> Any:
+    wanted = name == "any"
+    unknown: Opaque | None = None
+    for item in run.iterate(items, node, scope):
+        if isinstance(item, Opaque):
+            unknown = item
+        elif run.truth(item, node, scope) is wanted:
+            return wanted
+    return unknown if unknown is not None else not wanted
+
+
+def _filtered(run: Interpreter, test: Any, items: Any, node: ast.Call, scope: Scope) -> Iterator[Any]:
+    for item in run.iterate(items, node, scope):
+        begun = run.begin(item)
+        try:
+            value = item if test is None else run.call(test, [item], {}, node, scope)
+            if run.truth(value, node.args[0], scope):
+                run.put(item, node, scope)
+                yield item
+        finally:
+            if begun:
+                run.subjects.pop()
+
+
+def _sorted(run: Interpreter, items: list[Any], kwargs: dict[str, Any], node: ast.Call, scope: Scope) -> list[Any]:
+    key = kwargs.get("key")
+    keys = [run.call(key, [item], {}, node, scope) if key is not None else item for item in items]
+    if all(isinstance(one, str) for one in keys) or all(isinstance(one, int | float) for one in keys):
+        order = sorted(range(len(items)), key=lambda index: keys[index], reverse=kwargs.get("reverse") is True)
+        return [items[index] for index in order]
+    return items  # the order decides nothing
+
+
+def _summed(run: Interpreter, args: list[Any], node: ast.Call, scope: Scope) -> Any:
+    total: Any = args[1] if len(args) > 1 else 0
+    for item in run.iterate(args[0], node, scope):
+        total = operations.binary(run, total, ast.Add(), item, node, scope)
+    return total
+
+
+def _converted(run: Interpreter, name: str, value: Any, node: ast.Call, scope: Scope) -> Any:
+    match value:
+        case str() | int() | float():
+            converters: dict[str, Callable[[Any], Any]] = {"int": int, "float": float, "str": str, "bool": bool}
+            converters |= {"abs": abs, "round": round}
+            try:
+                return converters[name](value)
+            except (ValueError, TypeError, OverflowError):
+                raise Raised("ValueError") from None
+        case Opaque():
+            return run.of_host(node, scope) if not scope.called else value
+        case Library(path) if name == "str":
+            return f"<class '{path}'>"
+        case list() | dict() | set() | tuple() if name == "bool":
+            return bool(value)
+        case ClassOf() if name == "str":
+            return f"<class '{value.lineage[0]}'>"
+    return Opaque(Unknown(f"{name}()"))
+
+
+def _numel(tensor: Tensor) -> Any:
+    elements = tensor.parameter.elements
+    return Opaque(Unknown("a size")) if elements is None else elements
+
+
+# methods
+
+
+def method(
+    run: Interpreter,
+    held: Any,
+    name: str,
+    args: list[Any],
+    kwargs: dict[str, Any],
+    node: ast.Call,
+    scope: Scope,
+) -> Any:
+    """Call a method of a value."""
+    match held:
+        case Submodule():
+            return _of_module(run, held, name, args, kwargs, node, scope)
+        case Tensor():
+            return _of_tensor(run, held, name, args)
+        case Pattern(text) if name in ("search", "match", "fullmatch") and len(args) == 1:
+            return _regex(run, name, [text, args[0]], node, scope)
+        case str():
+            return _of_text(run, held, name, args, kwargs, node, scope)
+        case list():
+            return _of_list(run, held, name, args, node, scope)
+        case dict():
+            return _of_dict(run, held, name, args, kwargs, node, scope)
+        case set() | frozenset():
+            return _of_set(run, held, name, args, node, scope)
+        case tuple() if name in ("index", "count") and len(args) == 1:
+            return Opaque(Unknown("an index"))
+    raise NotFollowed(f"`.{name}()` is not followed")
+
+
+def _flag(kwargs: dict[str, Any], args: list[Any], name: str, index: int, default: bool) -> bool:
+    value = kwargs.get(name, args[index] if len(args) > index else default)
+    if not isinstance(value, bool):
+        raise NotFollowed(f"`{name}` is not known")
+    return value
+
+
+def _of_module(
+    run: Interpreter,
+    held: Submodule,
+    name: str,
+    args: list[Any],
+    kwargs: dict[str, Any],
+    node: ast.Call,
+    scope: Scope,
+) -> Any:
+    world, path = held.world, held.path
+    place = Place(scope.module, node)
+    match name:
+        case "named_parameters":
+            prefix = kwargs.get("prefix", args[0] if args else "")
+            if not isinstance(prefix, str):
+                raise NotFollowed("a prefix that is not known")
+            pairs = world.named_parameters(
+                path,
+                prefix=prefix,
+                recurse=_flag(kwargs, args, "recurse", 1, True),
+                remove_duplicate=_flag(kwargs, args, "remove_duplicate", 2, True),
+            )
+            return Once(pairs, place)
+        case "parameters":
+            pairs = world.named_parameters(path, recurse=_flag(kwargs, args, "recurse", 0, True))
+            return Once((tensor for _, tensor in pairs), place)
+        case "named_modules":
+            prefix = kwargs.get("prefix", args[1] if len(args) > 1 else "")
+            if not isinstance(prefix, str) or (args and args[0] is not None):
+                raise NotFollowed("named_modules with a memo")
+            found = ((".".join(one for one in (prefix, inner) if one), m) for inner, m in world.named_modules(path))
+            return Once(found, place)
+        case "modules":
+            return Once((module for _, module in world.named_modules(path)), place)
+        case "named_children":
+            return Once(world.named_children(path), place)
+        case "children":
+            return Once((module for _, module in world.named_children(path)), place)
+        case "items":
+            return [(child, module) for child, module in world.named_children(path)]
+        case "values":
+            return [module for _, module in world.named_children(path)]
+        case "keys":
+            return [child for child, _ in world.named_children(path)]
+        case "get_submodule" if args and isinstance(args[0], str):
+            where = ".".join(one for one in (path, args[0]) if one)
+            if where in world.inventory.modules:
+                return Submodule(world, where)
+            raise NotFollowed("a submodule by name")
+        case "get_parameter" if args and isinstance(args[0], str):
+            tensor = world.tensors.get(".".join(one for one in (path, args[0]) if one))
+            if tensor is not None:
+                return tensor
+            raise NotFollowed("a parameter by name")
+        case "requires_grad_":
+            flag = args[0] if args else kwargs.get("requires_grad", True)
+            if not isinstance(flag, bool):
+                raise NotFollowed("frozen or not, by something unknown")
+            for _, tensor in world.named_parameters(path):
+                run.frozen[tensor] = flag
+            return held
+        case "no_weight_decay" | "no_weight_decay_keywords":
+            return set(operations.declared(held, name))
+        case "to" | "cuda" | "cpu" | "train" | "eval" | "half" | "float" | "double" | "bfloat16" | "type" | "apply":
+            return held
+        case "zero_grad" | "load_state_dict" | "share_memory":
+            return Opaque(Unknown(f".{name}()"))
+        case "state_dict":
+            return Opaque(Unknown("a state dict"))
+    raise NotFollowed(f"`.{name}()` of a module is not followed")
+
+
+def _of_tensor(run: Interpreter, held: Tensor, name: str, args: list[Any]) -> Any:
+    shape = held.parameter.shape
+    match name:
+        case "dim" | "ndimension":
+            return Opaque(Unknown("a rank")) if shape is None else Rank(len(shape))
+        case "numel" | "nelement":
+            return _numel(held)
+        case "size":
+            whole = operations.shape_of(held)
+            if not args or isinstance(whole, Opaque):
+                return whole
+            if isinstance(args[0], int) and -len(whole) <= args[0] < len(whole):
+                return whole[args[0]]
+            raise Raised("IndexError")
+        case "requires_grad_":
+            flag = args[0] if args else True
+            if not isinstance(flag, bool):
+                raise NotFollowed("frozen or not, by something unknown")
+            run.frozen[held] = flag
+            return held
+        case "is_floating_point":
+            return True
+        case "detach":
+            return Opaque(Unknown("a detached copy"))
+    raise NotFollowed(f"`.{name}()` of a parameter is not followed")
+
+
+def _of_text(
+    run: Interpreter, held: str, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call, scope: Scope
+) -> Any:
+    if name == "format":
+        plain = (str, int, float)
+        if all(isinstance(one, plain) for one in (*args, *kwargs.values())) and len(held) < LONGEST:
+            try:
+                return held.format(*args, **kwargs)
+            except (IndexError, KeyError, ValueError):
+                raise Raised("IndexError") from None
+        return Opaque(Unknown("a formatted string"))
+    if name == "join" and len(args) == 1:
+        parts = list(run.iterate(args[0], node, scope))
+        return held.join(parts) if _all_text(parts) else Opaque(Unknown("joined strings"))
+    if kwargs or any(isinstance(one, Opaque) for one in args):
+        return Opaque(Unknown("a string method"))
+    if name in ("startswith", "endswith") and args:
+        patterns = args[0] if isinstance(args[0], tuple) else (args[0],)
+        if not _all_text(list(patterns)):
+            raise Raised("TypeError")
+        test = held.startswith if name == "startswith" else held.endswith
+        return any(run.asked(node, scope, name, pattern, test(pattern)) for pattern in patterns)
+    if name == "__contains__" and len(args) == 1 and isinstance(args[0], str):
+        return run.asked(node, scope, "in", args[0], args[0] in held)
+    if name in TEXT_METHODS:
+        try:
+            return getattr(held, name)(*args)
+        except (TypeError, ValueError):
+            raise Raised("ValueError") from None
+    return Opaque(Unknown("a string method"))
+
+
+TEXT_METHODS = frozenset(
+    {
+        "lower",
+        "upper",
+        "casefold",
+        "strip",
+        "lstrip",
+        "rstrip",
+        "split",
+        "rsplit",
+        "partition",
+        "rpartition",
+        "replace",
+        "find",
+        "rfind",
+        "count",
+        "isdigit",
+        "isnumeric",
+        "isdecimal",
+        "isalpha",
+        "isupper",
+        "islower",
+        "removeprefix",
+        "removesuffix",
+        "title",
+        "capitalize",
+    }
+)
+
+
+def _of_list(run: Interpreter, held: list[Any], name: str, args: list[Any], node: ast.Call, scope: Scope) -> Any:
+    match name, args:
+        case "append", [value]:
+            run.put(value, node, scope)
+            held.append(value)
+        case "extend", [values]:
+            for value in list(run.iterate(values, node, scope)):
+                run.put(value, node, scope)
+                held.append(value)
+        case "insert", [int() as index, value]:
+            run.put(value, node, scope)
+            held.insert(index, value)
+        case "pop", [] | [int()]:
+            if not held:
+                raise Raised("IndexError")
+            return held.pop(*args)
+        case "copy", []:
+            return list(held)
+        case "clear", []:
+            held.clear()
+        case "reverse", []:
+            held.reverse()
+        case "sort", _:
+            pass  # the order decides nothing
+        case "remove", [value] if isinstance(value, str | int):
+            if value not in held:
+                raise Raised("ValueError")
+            held.remove(value)
+        case (("index" | "count"), [_]):
+            return Opaque(Unknown("an index"))
+        case _:
+            raise NotFollowed(f"`.{name}()` of a list is not followed")
+    return None
+
+
+def _of_dict(
+    run: Interpreter,
+    held: dict[Any, Any],
+    name: str,
+    args: list[Any],
+    kwargs: dict[str, Any],
+    node: ast.Call,
+    scope: Scope,
+) -> Any:
+    match name, args:
+        case "items", []:
+            return list(held.items())
+        case "keys", []:
+            return dict.fromkeys(held)
+        case "values", []:
+            return list(held.values())
+        case (("get" | "pop"), [key] | [key, _]):
+            found = held.get(operations.hashable(key), held)
+            if found is held:
+                if len(args) == 1 and name == "pop":
+                    raise Raised("KeyError")
+                return args[1] if len(args) > 1 else None
+            if name == "pop":
+                del held[key]
+            return found
+        case "setdefault", [key] | [key, _]:
+            return held.setdefault(operations.hashable(key), args[1] if len(args) > 1 else None)
+        case "update", [] | [_]:
+            for more in (*args, kwargs):
+                pairs = more.items() if isinstance(more, dict) else run.iterate(more, node, scope)
+                held.update(operations.paired(pairs))
+        case "copy", []:
+            return dict(held)
+        case "clear", []:
+            held.clear()
+        case _:
+            raise NotFollowed(f"`.{name}()` of a dict is not followed")
+    return None
+
+
+def _of_set(run: Interpreter, held: Any, name: str, args: list[Any], node: ast.Call, scope: Scope) -> Any:
+    def others() -> list[set[Any]]:
+        return [operations.hashed(run.iterate(one, node, scope)) for one in args]
+
+    match name:
+        case "add" if len(args) == 1:
+            run.put(args[0], node, scope)
+            held.add(operations.hashable(args[0]))
+        case "update":
+            for other in others():
+                held.update(other)
+        case "remove" | "discard" if len(args) == 1:
+            key = operations.hashable(args[0])
+            if name == "remove" and key not in held:
+                raise Raised("KeyError")
+            held.discard(key)
+        case "union" | "intersection" | "difference" | "symmetric_difference":
+            return getattr(set(held), name)(*others())
+        case "difference_update" | "intersection_update" | "symmetric_difference_update":
+            getattr(held, name)(*others())
+        case "issubset" | "issuperset" | "isdisjoint" if len(args) == 1:
+            return getattr(set(held), name)(others()[0])
+        case "copy":
+            return set(held)
+        case "clear":
+            held.clear()
+        case _:
+            raise NotFollowed(f"`.{name}()` of a set is not followed")
+    return None

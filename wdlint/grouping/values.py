@@ -1,0 +1,187 @@
+"""What grouping code computes with, beside Python's own numbers, strings and containers."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from wdlint.grouping.world import Tensor
+from wdlint.reading.tree import Module
+from wdlint.reading.values import ClassThing, Known, Place, Value
+
+
+class NotFollowed(Exception):
+    """Something that decides the groups and cannot be followed; the message is the reason."""
+
+
+class Raised(Exception):
+    """The code itself raises: it fails loudly when it runs. `kind` is the exception's name."""
+
+    def __init__(self, kind: str, message: str = "") -> None:
+        super().__init__(message or kind)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opaque:
+    """A value that is known by how it came about only: a number from the command line, an object, something unknown."""
+
+    value: Value
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function:
+    """A function, method or lambda of the project, closed over the scope that it was defined in."""
+
+    module: Module
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    scope: Scope | None
+    owner: Any = None
+    defaults: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bound:
+    """A method of a value, not called yet: `decay.append`."""
+
+    receiver: Any
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partial:
+    """`functools.partial`."""
+
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Something of a package, by dotted path."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnClass:
+    """A class of the project."""
+
+    cls: ClassThing
+
+
+@dataclass(frozen=True, slots=True)
+class ClassOf:
+    """The class of a module of the model: its path and those of its bases."""
+
+    lineage: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As `__name__` gives it."""
+        return self.lineage[0].rpartition(".")[2]
+
+
+@dataclass(slots=True, eq=False)
+class Once:
+    """An iterator: each item is met once. `place` is where it was made, `drained` where it was used up."""
+
+    items: Iterator[Any]
+    place: Place | None = None
+    drained: Place | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self.items)
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """Names of a running function and what encloses it. `arguments`: whether its parameters are bound here."""
+
+    module: Module
+    node: ast.AST
+    names: dict[str, Any] = field(default_factory=dict)
+    outer: Scope | None = None
+    called: bool = False
+    owner: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Test:
+    """One question that the code asked about a tensor, and the answer.
+
+    `pattern` is the text that a name was searched for; `kind`: what was asked ("in", "endswith", "rank", "type" …).
+    """
+
+    place: Place
+    kind: str
+    pattern: str
+    answer: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """How a tensor came into a collection: where it was put, and what was asked before."""
+
+    place: Place
+    tests: tuple[Test, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Trail:
+    """What a run remembers of each tensor."""
+
+    tests: dict[Tensor, list[Test]] = field(default_factory=dict)
+    steps: dict[Tensor, list[Step]] = field(default_factory=dict)
+    drained: list[tuple[Once, Place]] = field(default_factory=list)
+
+
+class Table(dict[Any, Any]):
+    """A dict with the place where it is written."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, entries: dict[Any, Any], place: Place | None = None) -> None:
+        super().__init__(entries)
+        self.place = place
+
+
+class Rank(int):
+    """A tensor's number of dimensions: a number that tests can be told by."""
+
+
+class Shape(tuple[Any, ...]):
+    """A tensor's shape; a size that is not known is `Opaque`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A compiled regular expression."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`id(tensor)`."""
+
+    tensor: Any
+
+
+def number_of(value: Any) -> Value | None:
+    """The value of a number, be it known now or set by a user."""
+    match value:
+        case bool():
+            return None
+        case int() | float():
+            return Known(value)
+        case Opaque(inner):
+            return inner
+    return None

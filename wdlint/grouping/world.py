@@ -1,0 +1,127 @@
+"""A model as grouping code sees it: tensors with names and shapes, modules with classes and children."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from wdlint.models.parameters import Inventory, Parameter
+from wdlint.reading.values import Value
+
+REPRESENTATIVES = ("0", "1")  # for layers whose number is not known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """A parameter; equal to itself only, as in torch."""
+
+    parameter: Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Submodule:
+    """The module at a path of a world ("" is the model)."""
+
+    world: World
+    path: str
+
+    @property
+    def lineage(self) -> tuple[str, ...]:
+        """Its class and the bases of that; () when not known."""
+        return self.world.lineage(self.path)
+
+
+@dataclass(eq=False)
+class World:
+    """All tensors and modules of one model, by path. `exact`: names and counts are those of the real model."""
+
+    inventory: Inventory
+    exact: bool = True
+    tensors: dict[str, Tensor] = field(default_factory=dict)  # by every name
+    own: dict[str, dict[str, Tensor]] = field(default_factory=dict)  # by module, by attribute
+    children: dict[str, dict[str, str]] = field(default_factory=dict)  # by module, by attribute: path
+    value: Value | None = None  # what the evaluator of values knows the model as
+
+    def lineage(self, path: str) -> tuple[str, ...]:
+        """The class of the module at a path, and the bases of that."""
+        cls = self.inventory.modules.get(path)
+        return () if cls is None else (cls, *self.inventory.bases.get(cls, ()))
+
+    def named_modules(self, path: str = "") -> Iterator[tuple[str, Submodule]]:
+        """A module and all below it, parents first, named from `path`; a shared module once."""
+        seen: set[str] = set()
+        for where in self._below(path):
+            first = self.inventory.shared.get(where, where)
+            if first not in seen:
+                seen.add(first)
+                yield where.removeprefix(path).lstrip("."), Submodule(self, where)
+
+    def named_children(self, path: str = "") -> Iterator[tuple[str, Submodule]]:
+        """The modules directly below one."""
+        for name, where in self.children.get(path, {}).items():
+            yield name, Submodule(self, where)
+
+    def named_parameters(
+        self, path: str = "", *, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """As `nn.Module.named_parameters` of the module at `path`."""
+        seen: set[Tensor] = set()
+        for where in self._below(path) if recurse else (path,):
+            inner = where.removeprefix(path).lstrip(".")
+            for name, tensor in self.own.get(where, {}).items():
+                if remove_duplicate and tensor in seen:
+                    continue
+                seen.add(tensor)
+                yield ".".join(part for part in (prefix, inner, name) if part), tensor
+
+    def _below(self, path: str) -> Iterator[str]:
+        yield path
+        for where in self.children.get(path, {}).values():
+            yield from self._below(where)
+
+
+def world(inventory: Inventory, value: Value | None = None) -> World:
+    """The world of an inventory. Layers of unknown number are represented by two."""
+    exact = inventory.complete and not any("*" in p.name or p.conditional for p in inventory.parameters)
+    if any("*" in p.name for p in inventory.parameters):
+        inventory = _expanded(inventory)
+    made = World(inventory, exact, value=value)
+    for path in inventory.modules:
+        _enter(made, path)
+    for parameter in inventory.parameters:
+        tensor = Tensor(parameter)
+        for name in (parameter.name, *parameter.aliases):
+            made.tensors[name] = tensor
+            where, _, leaf = name.rpartition(".")
+            _enter(made, where)
+            made.own.setdefault(where, {})[leaf] = tensor
+    return made
+
+
+def _enter(made: World, path: str) -> None:
+    while path:
+        above, _, name = path.rpartition(".")
+        if name in made.children.setdefault(above, {}):
+            return
+        made.children[above][name] = path
+        path = above
+
+
+def _expanded(inventory: Inventory) -> Inventory:
+    """Two layers wherever a `*` stands for any number of them."""
+    parameters = []
+    modules: dict[str, str] = {}
+    for path, cls in inventory.modules.items():
+        for one in _spelled(path):
+            modules[one] = cls
+    for parameter in inventory.parameters:
+        aliases = [_spelled(alias) for alias in parameter.aliases]
+        for index, name in enumerate(_spelled(parameter.name)):
+            twins = tuple(options[min(index, len(options) - 1)] for options in aliases)
+            parameters.append(replace(parameter, name=name, aliases=twins))
+    return replace(inventory, parameters=tuple(parameters), modules=modules)
+
+
+def _spelled(name: str) -> list[str]:
+    head, star, rest = name.partition("*")
+    return [f"{head}{digit}{tail}" for digit in REPRESENTATIVES for tail in _spelled(rest)] if star else [name]

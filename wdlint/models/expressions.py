@@ -1,0 +1,270 @@
+"""Which model a selection of parameters is taken from, and what is known of its parameters."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from wdlint.models.parameters import Inventory
+from wdlint.reading import calls
+from wdlint.reading.evaluate import Evaluator
+from wdlint.reading.tree import Module
+from wdlint.reading.values import (
+    ClassThing,
+    Instance,
+    Method,
+    Product,
+    Selection,
+    Value,
+    alternatives,
+    is_open,
+    text,
+)
+
+WRAPPERS = frozenset(
+    {
+        "torch.distributed.fsdp.FullyShardedDataParallel",
+        "torch.distributed.fsdp.fully_shard",
+        "torch.distributed._composable.fsdp.fully_shard",
+        "torch.distributed._composable.replicate",
+        "fairscale.nn.FullyShardedDataParallel",
+        "fairscale.nn.data_parallel.ShardedDataParallel",
+        "accelerate.Accelerator.prepare",
+        "accelerate.Accelerator.prepare_model",
+        "accelerate.Accelerator.unwrap_model",
+        "lightning.fabric.Fabric.setup",
+        "lightning.fabric.Fabric.setup_module",
+        "lightning.Fabric.setup",
+        "lightning.Fabric.setup_module",
+        "lightning_fabric.Fabric.setup",
+    }
+)
+LOADERS = ("from_pretrained", "from_config", "_from_config", "load_from_checkpoint")
+
+# What leaves the parameters of timm's and torchvision's models as they are, the head's size apart.
+HARMLESS = frozenset(
+    {
+        "pretrained",
+        "weights",
+        "weights_backbone",
+        "progress",
+        "num_classes",
+        "in_chans",
+        "img_size",
+        "image_size",
+        "drop_rate",
+        "drop_path_rate",
+        "drop_block_rate",
+        "dropout",
+        "attn_drop_rate",
+        "proj_drop_rate",
+        "stochastic_depth_prob",
+        "checkpoint_path",
+        "pretrained_cfg",
+        "pretrained_cfg_overlay",
+        "cache_dir",
+        "scriptable",
+        "exportable",
+    }
+)
+DEEPEST = 4  # wrappers around a model
+FREEZING = re.compile(r"\.requires_grad\s*=(?!=)\s*(?!True\b)|\.requires_grad_\(\s*(?!True|\))|freeze", re.IGNORECASE)
+
+
+def inventory_of(evaluator: Evaluator, selection: Selection, built: Inventory | None) -> Inventory | None:
+    """The parameters of the model that a selection is taken from; None when the model is not known.
+
+    `built`, the model that the user named, stands for a model of its class and for one that cannot be followed.
+    """
+    match selection.place.node:
+        case ast.Call(ast.Attribute(model)):
+            pass
+        case _:
+            return None
+    module = selection.place.module
+    evaluator.begin()
+    found = of_expression(evaluator, model, module)
+    if built is not None and (found is None or found.model_class == built.model_class):
+        return built
+    return found
+
+
+def of_expression(evaluator: Evaluator, model: ast.expr, module: Module) -> Inventory | None:
+    """The parameters of a model expression as the code leaves it there."""
+    value = evaluator.evaluate(model, evaluator.frame(module))
+    found = of_value(evaluator, value)
+    if found is None and isinstance(model, ast.Attribute):
+        whole = of_expression(evaluator, model.value, module)
+        found = part(whole, model.attr) if whole is not None else None
+    return altered(evaluator, found, model, module) if found is not None else None
+
+
+def of_value(evaluator: Evaluator, value: Value, depth: int = DEEPEST) -> Inventory | None:
+    """The parameters of a model; None when it is not known for certain which one it is."""
+    options = alternatives(value)
+    if len(options) != 1 or is_open(value) or not depth:
+        return None
+    match options[0].value:
+        case Instance(cls, call, frame):
+            from wdlint.models.source import inventory_of as read
+
+            return read(evaluator, cls, call, frame) if is_model(evaluator, cls) else None
+        case Product(path, call, frame) if path in WRAPPERS or calls.sees_through(path):
+            return of_value(evaluator, evaluator.evaluate(call.args[0], frame), depth - 1) if call.args else None
+        case Product() as product:
+            return _of_library(evaluator, product)
+        case Method(receiver, name):
+            whole = of_value(evaluator, receiver, depth - 1)
+            return part(whole, name) if whole is not None else None
+    return None
+
+
+def is_model(evaluator: Evaluator, cls: ClassThing) -> bool:
+    """Whether a class of the project is an `nn.Module`, as far as its bases tell."""
+    bases = evaluator.external_bases(cls)
+    return any(
+        base.startswith(("torch.nn.", "transformers.", "diffusers.", "timm.", "torchvision."))
+        or base.rpartition(".")[2] in ("Module", "LightningModule", "PreTrainedModel", "ModelMixin", "BaseModule")
+        for base in bases
+    )
+
+
+def part(inventory: Inventory, name: str) -> Inventory | None:
+    """The inventory of a submodule, by its name; None when it holds no parameter that is known."""
+    start = f"{name}."
+
+    def inner(names: Iterator[str]) -> tuple[str, ...]:
+        return tuple(one.removeprefix(start) for one in names if one.startswith(start))
+
+    parameters = []
+    for parameter in inventory.parameters:
+        names = inner(iter((parameter.name, *parameter.aliases)))
+        if names:
+            parameters.append(replace(parameter, name=names[0], aliases=names[1:]))
+    modules = {
+        path.removeprefix(start) if path != name else "": cls
+        for path, cls in inventory.modules.items()
+        if path == name or path.startswith(start)
+    }
+    if not parameters:
+        return None
+    return replace(inventory, spec=f"{inventory.spec}.{name}", parameters=tuple(parameters), modules=modules)
+
+
+def _of_library(evaluator: Evaluator, product: Product) -> Inventory | None:
+    """What the atlas knows of `transformers.BertModel(...)`, `timm.create_model("resnet50")` and the like."""
+    from wdlint.models import atlas
+
+    package, _, rest = product.path.partition(".")
+    call = product.call
+    match package:
+        case "transformers":
+            *_, cls, method = ("", *product.path.split("."))
+            if method not in LOADERS:
+                return atlas.find("transformers", method)
+            if not cls.startswith("Auto"):
+                return atlas.find("transformers", cls)
+            name = _name(evaluator, product)
+            if name is None:
+                return None
+            folder = _configured(product.frame.module, name)
+            if folder is not None:
+                return atlas.find("transformers", folder)
+            return atlas.checkpoint(name, cls)
+        case "timm" if rest.rpartition(".")[2] == "create_model":
+            name = _name(evaluator, product)
+            return atlas.find("timm", name) if name is not None and _harmless(call, ("model_name",)) else None
+        case "torchvision" if rest.startswith("models."):
+            leaf = rest.rpartition(".")[2]
+            if leaf == "get_model":
+                name = _name(evaluator, product)
+                return atlas.find("torchvision", name) if name is not None and _harmless(call, ("name",)) else None
+            return atlas.find("torchvision", leaf) if _harmless(call, ()) else None
+        case "torch" if rest.startswith("nn."):
+            from wdlint.models.source import library_inventory
+
+            return library_inventory(evaluator, product)
+    return None
+
+
+def _name(evaluator: Evaluator, product: Product) -> str | None:
+    """The literal name that a loader is given first."""
+    call = product.call
+    keywords = ("pretrained_model_name_or_path", "model_name", "name")
+    given = call.args[0] if call.args else next((v for k in keywords if (v := calls.keyword(call, k))), None)
+    return text(evaluator.evaluate(given, product.frame)) if given is not None else None
+
+
+def _harmless(call: ast.Call, names: tuple[str, ...]) -> bool:
+    """Whether the other arguments of a factory leave its model as the atlas has it."""
+    return len(call.args) <= len(names) + 1 and all(k.arg in HARMLESS or k.arg in names for k in call.keywords)
+
+
+def _configured(module: Module, name: str) -> str | None:
+    """The class that a local checkpoint's config.json names."""
+    for folder in (module.path.parent, Path.cwd()):
+        config: Any = None
+        try:
+            config = json.loads((folder / name / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        architectures = config.get("architectures") if isinstance(config, dict) else None
+        if isinstance(architectures, list) and len(architectures) == 1 and isinstance(architectures[0], str):
+            return architectures[0]
+    return None
+
+
+def altered(evaluator: Evaluator, inventory: Inventory, model: ast.expr, module: Module) -> Inventory:
+    """The inventory after `model.fc = nn.Linear(...)` and its like, which replace parts of a model by name."""
+    if not isinstance(model, ast.Name):
+        return inventory
+    for node in module.nodes:
+        match node:
+            case ast.Assign([ast.Attribute() as target], given):
+                path = ast.unparse(target)
+                if path.startswith(f"{model.id}.") and _holds(inventory, path.removeprefix(f"{model.id}.")):
+                    new = of_value(evaluator, evaluator.evaluate(given, evaluator.frame(module)))
+                    inventory = _grafted(inventory, path.removeprefix(f"{model.id}."), new)
+    return inventory
+
+
+def _holds(inventory: Inventory, path: str) -> bool:
+    return any(_below(name, path) for p in inventory.parameters for name in (p.name, *p.aliases))
+
+
+def _grafted(inventory: Inventory, path: str, new: Inventory | None) -> Inventory:
+    """The inventory with another module at a path; with nothing known there when `new` is None."""
+    kept = [p for p in inventory.parameters if not _below(p.name, path)]
+    modules = {name: cls for name, cls in inventory.modules.items() if not _below(name, path)}
+    bases = dict(inventory.bases)
+    if new is not None:
+        first = next((i for i, p in enumerate(inventory.parameters) if _below(p.name, path)), len(kept))
+        inner = [replace(p, name=f"{path}.{p.name}", aliases=()) for p in new.parameters]
+        kept[first:first] = inner
+        modules |= {f"{path}.{name}" if name else path: cls for name, cls in new.modules.items()}
+        bases |= new.bases
+    complete = inventory.complete and new is not None and new.complete
+    return replace(inventory, parameters=tuple(kept), modules=modules, bases=bases, complete=complete)
+
+
+def _below(name: str, path: str) -> bool:
+    return name == path or name.startswith(f"{path}.")
+
+
+def may_be_frozen(evaluator: Evaluator, selection: Selection) -> bool:
+    """Whether code beside a selection, or in its model's class, takes `requires_grad` away from anything."""
+    modules = {selection.place.module}
+    match selection.place.node:
+        case ast.Call(ast.Attribute(model)):
+            value = evaluator.evaluate(model, evaluator.frame(selection.place.module))
+            modules |= {o.value.cls.module for o in alternatives(value) if isinstance(o.value, Instance)}
+    return any(_freezes(module) for module in modules)
+
+
+def _freezes(module: Module) -> bool:
+    return FREEZING.search(module.source.text) is not None
