@@ -40,12 +40,14 @@ from collections.abc import Iterator
 
 from wdlint.facts.declared import declared_by
 from wdlint.facts.division import Undivided, undivided
+from wdlint.facts.exposure import Exposure, exposed
 from wdlint.facts.flattened import wrapping
 from wdlint.facts.optimizers import OptimizerSite, written_later
 from wdlint.facts.origins import origins
 from wdlint.findings import Applicability, Finding, Fix, Severity
 from wdlint.fixing.groups import BY_RANK, divided
 from wdlint.linter import Context
+from wdlint.models.wording import counted
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(
@@ -72,24 +74,32 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
     for reach in undivided(site):
         usual = Severity.ADVICE if plain or not reach.whole else RULE.severity
         severity = reach.decay.severity(usual)
-        if severity is not None:
-            yield RULE.finding(
-                reach.decay.span,
-                _message(site, reach),
-                severity=severity,
-                site=site.span,
-                label="for weights, norms and biases alike",
-                related=origins(reach.decay.value, reach.decay.span),
-                help="give tensors with fewer than two dimensions a group of their own with a decay of 0",
-                fix=_fix(site, reach) if severity is RULE.severity else None,
-            )
+        if severity is None:
+            continue
+        exposure = exposed(site, reach, context.policy, context.settings.built)
+        if exposure is not None and exposure.nothing:
+            continue
+        proved = exposure if exposure is not None and exposure.exempt else None
+        yield RULE.finding(
+            reach.decay.span,
+            _message(site, reach, proved),
+            severity=severity,
+            site=site.span,
+            label="for weights, norms and biases alike",
+            related=origins(reach.decay.value, reach.decay.span),
+            help="give tensors with fewer than two dimensions a group of their own with a decay of 0",
+            fix=_fix(site, reach) if severity is RULE.severity else None,
+            model=proved.model if proved is not None else None,
+        )
 
 
-def _message(site: OptimizerSite, reach: Undivided) -> str:
+def _message(site: OptimizerSite, reach: Undivided, exposure: Exposure | None) -> str:
     models = " and ".join(f"`{source}`" for source in reach.sources[:3])
     if len(reach.sources) > 3:
         models += f" and {len(reach.sources) - 3} more"
     what = f"every parameter of {models}: nothing spares norms, biases or embeddings"
+    if exposure is not None:
+        what = _reached(exposure, models)
     if not reach.decay.positive:
         return f"weight_decay is 0 until someone sets it; then it reaches {what}"
     writer = written_later(site) if reach.decay.source == "default" else None
@@ -97,6 +107,17 @@ def _message(site: OptimizerSite, reach: Undivided) -> str:
         return f"the weight decay that line {writer.span.start.row} of {writer.span.filename} writes reaches {what}"
     whose = "the default " if reach.decay.source == "default" else ""
     return f"{whose}weight_decay={reach.decay.text} reaches {what}"
+
+
+def _reached(exposure: Exposure, models: str) -> str:
+    exempt = counted(exposure.exempt)
+    classes = " and ".join(dict.fromkeys(inventory.model_class for inventory in exposure.inventories))
+    whose = f"{models} ({classes}{' in its default configuration' if exposure.typical else ''})"
+    if not exposure.counted:
+        return f"every parameter of {whose}, among them {exempt}"
+    rest = len(exposure.parameters) - len(exposure.exempt)
+    beside = f", beside {rest} to be decayed" if rest else ""
+    return f"all {len(exposure.parameters)} parameters of {whose}: {exempt}{beside}"
 
 
 def _fix(site: OptimizerSite, reach: Undivided) -> Fix | None:

@@ -25,6 +25,7 @@ from wdlint.terminal import coloured, emit, emit_bytes, is_terminal, note, progr
 
 if TYPE_CHECKING:
     from wdlint.fixing.apply import Fixed
+    from wdlint.models.parameters import Inventory
 
 TEXT_FORMATS = ("full", "concise", "grouped")
 
@@ -64,15 +65,22 @@ class Options:
     verbose: bool
     color: str
     jobs: int | None
+    model: str | None
+    python: str | None
+    policy: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One call of the command. `settings` are those of the current folder: they say how to report."""
+    """One call of the command. `settings` are those of the current folder: they say how to report.
+
+    `models`: what was built, or None where that failed, by what was named and from where.
+    """
 
     options: Options
     settings: Settings
     settings_of: Callable[[Path], Settings]
+    models: dict[tuple[str, Path], Inventory | None] = field(default_factory=dict)
 
     @property
     def fixing(self) -> bool:
@@ -87,7 +95,39 @@ class Run:
 
     def lint_settings(self, path: Path) -> LintSettings:
         """How to check the file at this absolute path."""
-        return LintSettings(self.settings_of(path.parent).codes(path), report_unused=True)
+        settings = self.settings_of(path.parent)
+        return LintSettings(
+            settings.codes(path),
+            report_unused=True,
+            policy=settings.policy,
+            decay=settings.decay,
+            no_decay=settings.no_decay,
+            built=self._built(settings, path),
+        )
+
+    def _built(self, settings: Settings, path: Path) -> Inventory | None:
+        """The model that the command line or the configuration names for a file; built once."""
+        named = settings.model(path)
+        if self.options.model is not None:
+            wanted = (self.options.model, Path.cwd())
+        elif named is not None:
+            wanted = (named, settings.root)
+        else:
+            return None
+        if wanted not in self.models:
+            self.models[wanted] = self._build(*wanted)
+        return self.models[wanted]
+
+    def _build(self, spec: str, root: Path) -> Inventory | None:
+        from wdlint.models.build import NotBuilt
+        from wdlint.models.resolve import inventory
+
+        python = Path(self.options.python) if self.options.python else None
+        try:
+            return inventory(spec, device=None, python=python, root=root)
+        except NotBuilt as error:
+            note(f"Warning: {spec} is not built, checked without it: {error}")
+            return None
 
     def fails(self, finding: Finding) -> bool:
         """Whether a finding makes the exit status 1."""
@@ -168,7 +208,7 @@ def _overrides(options: Options) -> tuple[Path | None, dict[str, Any]]:
     given = {
         key: list(value) if isinstance(value, tuple) else value
         for key in KEYS
-        if (value := getattr(options, key.replace("-", "_"))) is not None
+        if (value := getattr(options, key.replace("-", "_"), None)) is not None
     }
     return file, overrides | given
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from wdlint import rule
 from wdlint.findings import Severity
+from wdlint.grouping.policy import POLICIES
 from wdlint.report import FORMATS
 from wdlint.suppressions import nearest
 
@@ -100,6 +101,10 @@ class Settings:
     output_format: str = "full"
     unsafe_fixes: bool = False
     show_fixes: bool = False
+    policy: str = "strict"
+    decay: tuple[str, ...] = ()
+    no_decay: tuple[str, ...] = ()
+    models: tuple[tuple[Globs, str], ...] = ()
 
     def excludes(self, path: Path) -> bool:
         """Whether a pattern names this absolute path itself."""
@@ -116,6 +121,10 @@ class Settings:
         return _selected(self.selections) - frozenset(
             code for selector in ignored for code in _codes_by_selector()[selector]
         )
+
+    def model(self, path: Path) -> str | None:
+        """The model that the configuration names for the file at this absolute path; the last pattern counts."""
+        return next((spec for patterns, spec in reversed(self.models) if _within(patterns, path)), None)
 
 
 def _within(patterns: Globs, path: Path) -> bool:
@@ -173,8 +182,8 @@ def show(settings: Settings, path: Path) -> Iterable[str]:
             value = getattr(settings, one.name)
             if one.name == "exclude":
                 value = [text for patterns in value for text in patterns.texts]
-            if one.name == "per_file_ignores":
-                value = {patterns.texts[0]: selectors for patterns, selectors in value}
+            if one.name in ("per_file_ignores", "models"):
+                value = {patterns.texts[0]: meant for patterns, meant in value}
             yield f"{one.name.replace('_', '-')} = {_toml(value)}"
     yield f"rules = {_toml(tuple(sorted(settings.codes(path))))}"
 
@@ -270,6 +279,10 @@ def _is_table_of_strings(value: object) -> bool:
     return isinstance(value, dict) and all(_is_strings(one) for one in value.values())
 
 
+def _is_table_of_text(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+
+
 def _is_bool(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -289,6 +302,10 @@ KEYS: dict[str, tuple[Callable[[object], bool], str]] = {
     "output-format": (lambda value: value in FORMATS, f"one of {', '.join(FORMATS)}"),
     "unsafe-fixes": _BOOL,
     "show-fixes": _BOOL,
+    "policy": (lambda value: value in POLICIES, f"one of {', '.join(POLICIES)}"),
+    "decay": _STRINGS,
+    "no-decay": _STRINGS,
+    "models": (_is_table_of_text, "a table from file patterns to models"),
 }
 
 
@@ -345,6 +362,10 @@ def _settings(source: Path | None, section: dict[str, Any] | None, over: Mapping
         output_format=latest("output-format", "full"),
         unsafe_fixes=latest("unsafe-fixes", False),
         show_fixes=latest("show-fixes", False),
+        policy=latest("policy", "strict"),
+        decay=tuple(latest("decay", ())),
+        no_decay=tuple(latest("no-decay", ())),
+        models=tuple((globs((pattern,), root), spec) for pattern, spec in table.get("models", {}).items()),
     )
 
 

@@ -22,6 +22,8 @@ from wdlint.reading.text import (
 from wdlint.rule import load
 
 if TYPE_CHECKING:
+    from wdlint.grouping.policy import Policy
+    from wdlint.models.parameters import Inventory
     from wdlint.reading.evaluate import Evaluator
     from wdlint.reading.project import Project
     from wdlint.reading.tree import Module
@@ -31,10 +33,18 @@ OWN = frozenset({"WD901", "WD902"})  # about comments: they come from wdlint.sup
 
 @dataclass(frozen=True, slots=True)
 class LintSettings:
-    """What checking one file needs to know: the codes of the rules that run."""
+    """What checking one file needs to know.
+
+    `codes`: the rules that run. `policy` with `decay` and `no_decay`: what may be decayed (wdlint.grouping.policy).
+    `built`: the inventory of the model that the user named for this file.
+    """
 
     codes: frozenset[str]
     report_unused: bool = True
+    policy: str = "strict"
+    decay: tuple[str, ...] = ()
+    no_decay: tuple[str, ...] = ()
+    built: Inventory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,14 @@ class Context:
 
     module: Module
     evaluator: Evaluator
+    settings: LintSettings
+
+    @property
+    def policy(self) -> Policy:
+        """What may be decayed."""
+        from wdlint.grouping.policy import policy
+
+        return policy(self.settings.policy, self.settings.decay, self.settings.no_decay)
 
 
 def check_path(path: Path, filename: str, project: Project, settings: LintSettings) -> FileResult:
@@ -78,7 +96,7 @@ def check_source(source: Source, project: Project, settings: LintSettings) -> Fi
     unresolved: list[Unresolved] = []
     sites = 0
     rules = [loaded for loaded in load() if loaded.rule.code in settings.codes and loaded.rule.code not in OWN]
-    context = Context(module, evaluator)
+    context = Context(module, evaluator, settings)
     for fact in _facts(module, evaluator, {loaded.fact for loaded in rules}):
         if isinstance(fact, Unresolved):
             unresolved.append(fact)

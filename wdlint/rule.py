@@ -56,8 +56,9 @@ class Rule:
         related: Iterable[Related] = (),
         help: str = "",
         fix: Fix | None = None,
+        model: str | None = None,
     ) -> Finding:
-        """A finding of this rule, at its usual severity unless another is given."""
+        """A finding of this rule, at its usual severity unless another is given; `model`: what it is proved on."""
         return Finding(
             code=self.code,
             name=self.name,
@@ -69,6 +70,8 @@ class Rule:
             related=tuple(related),
             help=help,
             fix=fix,
+            evidence=CODE if model is None else MODEL,
+            model=model,
         )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from wdlint.facts.division import Undivided
-from wdlint.models.expressions import inventory_of, may_be_frozen
 from wdlint.facts.optimizers import OptimizerSite
 from wdlint.grouping.policy import Policy
+from wdlint.models.expressions import inventory_of, may_be_frozen
 from wdlint.models.parameters import Inventory, Parameter
 from wdlint.models.wording import described
 

@@ -33,6 +33,7 @@ from wdlint.reading.values import ClassThing, Known, Unknown, Value
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter
 
+MOST_LISTED = 60  # names of a list that is looked into
 LONGEST = 100_000  # items of a list or characters of a string that code may make
 METHODS = (str, list, dict, set, frozenset, tuple, Once, Pattern)
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -562,19 +563,25 @@ def contains(run: Interpreter, left: Any, right: Any, node: ast.AST, scope: Scop
         case _, list() | tuple():
             answers = [_same(left, one, identity=False) for one in right]
             if True in answers:
-                return run.asked(node, scope, "member", "", True)
+                return run.asked(node, scope, "member", listed(right), True)
             if None in answers:
                 return Opaque(Unknown("membership among unknown items"))
-            return run.asked(node, scope, "member", "", False)
+            return run.asked(node, scope, "member", listed(right), False)
         case _, set() | frozenset() | dict():
             if any(isinstance(one, Library | OwnClass | ClassOf) for one in right):
                 return contains(run, left, list(right), node, scope)
-            return run.asked(node, scope, "member", "", hashable(left) in right)
+            return run.asked(node, scope, "member", listed(right), hashable(left) in right)
         case _, Once():
             return contains(run, left, list(run.iterate(right, node, scope)), node, scope)
         case str(), Submodule(world, path):
             return left in world.children.get(path, {})
     raise NotFollowed("membership in something that is not followed")
+
+
+def listed(items: Iterable[Any]) -> str:
+    """The strings of a short collection, a line each, as a question remembers them."""
+    words = [one for one in items if isinstance(one, str)]
+    return "\n".join(sorted(words)) if len(words) <= MOST_LISTED else ""
 
 
 CLASSES = (Library, OwnClass, ClassOf)

@@ -12,10 +12,11 @@ from typing import Any
 
 from wdlint.models.parameters import Inventory
 from wdlint.reading import calls
-from wdlint.reading.evaluate import Evaluator
+from wdlint.reading.evaluate import Evaluator, Frame
 from wdlint.reading.tree import Module
 from wdlint.reading.values import (
     ClassThing,
+    FunctionThing,
     Instance,
     Method,
     Product,
@@ -111,8 +112,6 @@ def of_value(evaluator: Evaluator, value: Value, depth: int = DEEPEST) -> Invent
         return None
     match options[0].value:
         case Instance(cls, call, frame):
-            from wdlint.models.source import inventory_of as read
-
             return read(evaluator, cls, call, frame) if is_model(evaluator, cls) else None
         case Product(path, call, frame) if path in WRAPPERS or calls.sees_through(path):
             return of_value(evaluator, evaluator.evaluate(call.args[0], frame), depth - 1) if call.args else None
@@ -186,10 +185,27 @@ def _of_library(evaluator: Evaluator, product: Product) -> Inventory | None:
                 return atlas.find("torchvision", name) if name is not None and _harmless(call, ("name",)) else None
             return atlas.find("torchvision", leaf) if _harmless(call, ()) else None
         case "torch" if rest.startswith("nn."):
-            from wdlint.models.source import library_inventory
-
-            return library_inventory(evaluator, product)
+            return _of_expression(evaluator, product)
     return None
+
+
+def read(evaluator: Evaluator, cls: ClassThing, call: ast.Call | None, frame: Frame | None) -> Inventory:
+    """The parameters of a class of the project, what it takes from libraries included."""
+    from wdlint.models.source import inventory_of
+
+    def library(path: str, node: ast.Call) -> Inventory | None:
+        return _of_library(evaluator, Product(path, node, frame or evaluator.frame(cls.module)))
+
+    return inventory_of(evaluator, cls, call, frame, library)
+
+
+def _of_expression(evaluator: Evaluator, product: Product) -> Inventory | None:
+    """`nn.Sequential(...)`, `nn.Linear(10, 1)`: read as a function that returns it."""
+    from wdlint.models.source import inventory_of
+
+    nothing = ast.arguments([], [], None, [], [], None, [])
+    function = FunctionThing(product.frame.module, ast.Lambda(nothing, product.call), product.frame)
+    return inventory_of(evaluator, function)
 
 
 def _name(evaluator: Evaluator, product: Product) -> str | None:
