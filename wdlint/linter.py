@@ -97,7 +97,7 @@ def check_source(source: Source, project: Project, settings: LintSettings) -> Fi
     sites = 0
     rules = [loaded for loaded in load() if loaded.rule.code in settings.codes and loaded.rule.code not in OWN]
     context = Context(module, evaluator, settings)
-    for fact in _facts(module, evaluator, {loaded.fact for loaded in rules}):
+    for fact in _facts(context, {loaded.fact for loaded in rules}):
         if isinstance(fact, Unresolved):
             unresolved.append(fact)
             continue
@@ -158,7 +158,7 @@ def _evaluator(project: Project) -> Evaluator:
     return evaluator
 
 
-def _producers() -> dict[type, Callable[[Evaluator, Module], Iterator[Any]]]:
+def _producers() -> dict[type, Callable[[Evaluator, Module, Context], Iterator[Any]]]:
     """Where each type of fact comes from."""
     from wdlint.facts import (
         checkpoints,
@@ -166,6 +166,7 @@ def _producers() -> dict[type, Callable[[Evaluator, Module], Iterator[Any]]]:
         deepspeed,
         iterators,
         losses,
+        mistakes,
         optimizers,
         predicates,
         trainers,
@@ -173,25 +174,28 @@ def _producers() -> dict[type, Callable[[Evaluator, Module], Iterator[Any]]]:
     )
 
     return {
-        optimizers.OptimizerSite: lambda evaluator, module: chain(
+        optimizers.OptimizerSite: lambda evaluator, module, _: chain(
             optimizers.sites(evaluator, module), deepspeed.sites(evaluator, module)
         ),
-        trainers.TrainerArguments: trainers.arguments,
-        losses.Penalty: losses.penalties,
-        updates.ManualDecay: updates.shrunk,
-        optimizers.DecayWriter: lambda evaluator, module: iter(optimizers.writers(module)),
-        checkpoints.StateLoad: checkpoints.loads,
-        iterators.ExhaustedIterator: iterators.exhausted,
-        predicates.MembershipTest: predicates.memberships,
-        predicates.LetterTest: predicates.letter_tests,
-        choices.ChoiceByDecay: choices.choices,
+        mistakes.Mistake: lambda evaluator, module, context: mistakes.of_module(
+            evaluator, module, context.policy, context.settings.built
+        ),
+        trainers.TrainerArguments: lambda evaluator, module, _: trainers.arguments(evaluator, module),
+        losses.Penalty: lambda evaluator, module, _: losses.penalties(evaluator, module),
+        updates.ManualDecay: lambda evaluator, module, _: updates.shrunk(evaluator, module),
+        optimizers.DecayWriter: lambda _, module, __: iter(optimizers.writers(module)),
+        checkpoints.StateLoad: lambda evaluator, module, _: checkpoints.loads(evaluator, module),
+        iterators.ExhaustedIterator: lambda evaluator, module, _: iterators.exhausted(evaluator, module),
+        predicates.MembershipTest: lambda evaluator, module, _: predicates.memberships(evaluator, module),
+        predicates.LetterTest: lambda evaluator, module, _: predicates.letter_tests(evaluator, module),
+        choices.ChoiceByDecay: lambda evaluator, module, _: choices.choices(evaluator, module),
     }
 
 
-def _facts(module: Module, evaluator: Evaluator, wanted: set[type]) -> Iterator[Any]:
+def _facts(context: Context, wanted: set[type]) -> Iterator[Any]:
     for kind, produce in _producers().items():
         if kind in wanted:
-            yield from produce(evaluator, module)
+            yield from produce(context.evaluator, context.module, context)
 
 
 def _is_site(fact: object) -> bool:

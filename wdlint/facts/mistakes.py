@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from wdlint.facts.assignment import Assignment, Failed, MadeGroup, assignments
-from wdlint.facts.optimizers import OptimizerSite
+from wdlint.facts.optimizers import OptimizerSite, sites
+from wdlint.findings import Unresolved
 from wdlint.grouping.policy import POLICIES, Policy
 from wdlint.grouping.values import Step, Test
 from wdlint.grouping.world import Tensor, World
 from wdlint.models.parameters import Inventory, Kind, Parameter
+from wdlint.reading.evaluate import Evaluator
+from wdlint.reading.tree import Module
 from wdlint.reading.values import Known, Place, number, numbers
 
 
@@ -102,20 +105,38 @@ def mistakes(site: OptimizerSite, policy: Policy, built: Inventory | None) -> It
             yield mistake
 
 
+def of_module(
+    evaluator: Evaluator, module: Module, policy: Policy, built: Inventory | None
+) -> Iterator[Mistake | Unresolved]:
+    """The mistakes of all sites of a module; sites whose groups could not be followed."""
+    for site in sites(evaluator, module):
+        if isinstance(site, OptimizerSite) and divides(site):
+            for found in mistakes(site, policy, built):
+                yield Unresolved(site.span, f"groups: {found.reason}") if isinstance(found, Failed) else found
+
+
+def divides(site: OptimizerSite) -> bool:
+    """Whether a site may have more than one group: others are not worth running their code."""
+    return not site.variants or any(len(variant) > 1 or variant[0].mapping is not None for variant in site.variants)
+
+
 def _of_way(way: Assignment, policy: Policy) -> Iterator[Mistake]:
     if not way.worlds or any(decay_of(group) is None for group in way.groups):
         return
-    yield from _structure(way)
     decayed = [t for g in way.groups if decay_of(g) for t in g.members if way.trains(t)]
     spared = [t for g in way.groups if not decay_of(g) for t in g.members if way.trains(t)]
-    if not decayed or not spared:
+    yield from _twice_or_never(way)
+    if not decayed or all(decay_of(group) for group in way.groups):
         return  # undivided: WD400's
     swapped = _swapped(decayed, spared)
     if swapped:
         yield Mistake(way, Cause.SWAPPED, _ordered(way, decayed))
         return
     purpose = _evident(way, decayed, spared)
-    yield from _wrongly_decayed(way, policy, decayed, purpose)
+    found = list(_wrongly_decayed(way, policy, decayed, purpose))
+    yield from found
+    if not any(mistake.cause in (Cause.DEAD_PATTERN, Cause.PREFIX) for mistake in found):
+        yield from _empty(way)
     yield from _wrongly_spared(way, policy, spared)
     yield from _idle_patterns(way)
     yield from _tied(way)
@@ -140,7 +161,7 @@ def may_be_zero(group: MadeGroup) -> bool:
 # the groups as such
 
 
-def _structure(way: Assignment) -> Iterator[Mistake]:
+def _twice_or_never(way: Assignment) -> Iterator[Mistake]:
     count: dict[Tensor, int] = {}
     for group in way.groups:
         for tensor in group.members:
@@ -148,14 +169,19 @@ def _structure(way: Assignment) -> Iterator[Mistake]:
     twice = [tensor for tensor, times in count.items() if times > 1]
     if twice:
         yield Mistake(way, Cause.TWICE, _ordered(way, twice))
-    for group in way.groups:
-        if not group.members and all(world.exact for world in way.worlds) and not way.trail.drained:
-            yield Mistake(way, Cause.EMPTY, (), place=group.place)
     left = [tensor for world in way.worlds for tensor in left_out(way, world)]
     if left and not twice:
         tested = [tensor for tensor in left if tensor in way.trail.tests]
         first = way.trail.tests[tested[0]][-1].place if tested else None
         yield Mistake(way, Cause.LEFT_OUT, _ordered(way, left), test=first)
+
+
+def _empty(way: Assignment) -> Iterator[Mistake]:
+    """Groups without a member, where neither a drained iterator (WD205) nor a membership test (WD209) explains it."""
+    looked_up = any(test.kind == "member" and test.pattern for tests in way.trail.tests.values() for test in tests)
+    for group in way.groups:
+        if not group.members and all(world.exact for world in way.worlds) and not way.trail.drained and not looked_up:
+            yield Mistake(way, Cause.EMPTY, (), place=group.place)
 
 
 def left_out(way: Assignment, world: World) -> Iterator[Tensor]:
@@ -311,12 +337,14 @@ WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.")
 
 def _prefixed(way: Assignment, tensors: list[Tensor]) -> tuple[Test, list[Tensor]] | None:
     """Tensors that a list names in full but for a prefix, and the question that they failed."""
+    every = [t.parameter.name for t in _everything(way)]
     for tensor in tensors:
         for test in _asked(way, tensor, lambda test: test.kind in ("member", "==", "startswith")):
-            words = [word for word in test.pattern.split("\n") if word]
-            inside = {t.parameter.name for t in _everything(way)}
-            lost = [word for word in words if not any(name.startswith(word) for name in inside)]
-            missed = [t for t in tensors if any(t.parameter.name.endswith(f".{_bare(word)}") for word in lost) and lost]
+            lost = [word for word in test.pattern.split("\n") if word and not any(n.startswith(word) for n in every)]
+            # a fragment such as `bias` ends many names: what is lost here is one parameter's own name
+            meant = {word: [n for n in every if n.endswith(f".{_bare(word)}")] for word in lost}
+            single = {names[0] for names in meant.values() if len(names) == 1}
+            missed = [t for t in tensors if t.parameter.name in single]
             if missed:
                 return test, missed
     return None
