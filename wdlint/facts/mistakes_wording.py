@@ -1,0 +1,82 @@
+"""What the findings about mistakes have in common: their spans, their model, their severity."""
+
+from __future__ import annotations
+
+from wdlint.facts.mistakes import Mistake
+from wdlint.findings import Finding, Related, Severity, Span
+from wdlint.grouping.helpers import is_idiom
+from wdlint.models.wording import described, joined
+from wdlint.reading.values import Place
+from wdlint.rule import Rule
+
+MOST_NAMES = 4
+
+
+def finding(
+    rule: Rule,
+    mistake: Mistake,
+    message: str,
+    *,
+    severity: Severity | None = None,
+    at: Place | None = None,
+    label: str = "",
+    help: str = "",
+) -> Finding:
+    """A finding about a mistake: at the pattern, the condition, the group or the optimizer, whichever says most.
+
+    Advice where the decay is 0 until someone sets it, and where the code evidently follows a policy that says so.
+    """
+    severity = rule.severity if severity is None else severity
+    if mistake.maybe or mistake.on_purpose:
+        severity = Severity.ADVICE
+    places = [place for place in (at, mistake.place, mistake.test, mistake.step) if _shown(place)]
+    span = spanned(places[0]) if places else mistake.site.span
+    further = {spanned(place): what for place, what in _related(mistake) if _shown(place) and spanned(place) != span}
+    if mistake.on_purpose:
+        message += f" (as the policy `{mistake.on_purpose}` has it)"
+    return rule.finding(
+        span,
+        message,
+        severity=severity,
+        site=mistake.site.span,
+        label=label,
+        related=[Related(what, where) for where, what in further.items()],
+        help=help,
+        model="; ".join(dict.fromkeys(map(described, mistake.inventories))),
+    )
+
+
+def spanned(place: Place) -> Span:
+    """Where something is written."""
+    return place.module.span(place.node)
+
+
+def _shown(place: Place | None) -> bool:
+    return place is not None and not is_idiom(place.module)
+
+
+def _related(mistake: Mistake) -> list[tuple[Place, str]]:
+    found = [(mistake.test, "asked here"), (mistake.step, "put into its group here")]
+    return [(place, what) for place, what in found if place is not None] + [
+        (Place(mistake.site.module, mistake.site.call), "the optimizer")
+    ]
+
+
+def of_model(mistake: Mistake) -> str:
+    """The models' classes, and whether the counts are those of a default configuration."""
+    names = joined(list(dict.fromkeys(inventory.model_class for inventory in mistake.inventories)))
+    typical = any(inventory.typical for inventory in mistake.inventories)
+    return f"{names} (default configuration)" if typical else names
+
+
+def called(mistake: Mistake) -> str:
+    """What the modules that hold the parameters are called: `ln_1, ln_2, ln_f`."""
+    names = dict.fromkeys(_holder(parameter.name) for parameter in mistake.parameters)
+    shown = list(names)[:MOST_NAMES]
+    return ", ".join(shown) + (" …" if len(names) > MOST_NAMES else "")
+
+
+def _holder(name: str) -> str:
+    """The last part of a name that says anything: neither `weight` nor a number."""
+    parts = [part for part in name.split(".")[:-1] if not part.isdigit() and part != "*"]
+    return parts[-1] if parts and name.rpartition(".")[2] in ("weight", "bias") else name.rpartition(".")[2]
