@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wdlint import __version__
+
+if TYPE_CHECKING:
+    from wdlint.models.build import Device
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 FORMATS = (
@@ -24,6 +27,7 @@ FORMATS = (
     "junit",
     "rdjson",
 )
+POLICIES = ("strict", "hf", "ndim", "timm", "mingpt", "olmo2", "everything")
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -110,6 +114,9 @@ def cli() -> None:
 @click.option("--show-files", is_flag=True, help="List the files that would be checked.")
 @click.option("--show-settings", is_flag=True, help="Show the settings of the first file.")
 @click.option("--add-ignore", metavar="[=REASON]", help="Write a `# wdlint: ignore[...]` beside each finding.")
+@click.option("--model", metavar="MODEL", help="Build this model and judge every site by its parameters.")
+@click.option("--python", metavar="PATH", help="The interpreter that builds it. [default: the project's]")
+@click.option("--policy", type=click.Choice(POLICIES), default=None, help="What may be decayed. [default: strict]")
 @click.option("-q", "--quiet", is_flag=True, help="Findings only.")
 @click.option("-v", "--verbose", is_flag=True, help="Also which configuration counts, and how long it took.")
 @click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", help="[default: auto]")
@@ -155,6 +162,69 @@ def rules() -> None:
     from wdlint.terminal import emit
 
     emit(table())
+
+
+_PYTHON = click.option("--python", metavar="PATH", help="The interpreter that builds it. [default: the project's]")
+_POLICY = click.option(
+    "--policy", type=click.Choice(POLICIES), default=None, help="What may be decayed. [default: strict]"
+)
+_DEVICE = click.option(
+    "--device",
+    type=click.Choice(("meta", "cpu", "cuda")),
+    default=None,
+    help="Build it there. [default: meta; without the library, what wdlint knows of it]",
+)
+
+
+@cli.command("show")
+@click.argument("model", metavar="MODEL")
+@_POLICY
+@_DEVICE
+@_PYTHON
+@click.option(
+    "--output-format", type=click.Choice(("text", "json", "csv", "html")), default="text", help="[default: text]"
+)
+@click.option("-o", "--output-file", metavar="FILE", help="Write to a file.")
+@click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", help="[default: auto]")
+def show_(
+    model: str,
+    policy: str | None,
+    device: Device | None,
+    python: str | None,
+    output_format: str,
+    output_file: str | None,
+    color: str,
+) -> int:
+    """Show a model's parameters: what each one is, and whether a policy decays it.
+
+    MODEL: transformers:GPT2LMHeadModel, timm:resnet50, torchvision:resnet50, a folder with a config.json,
+    package.module:function or path/file.py:function, where a function or class makes the model. Building runs its
+    code, without a network.
+
+    Exit status: 0 shown, 2 not built, wrong use, or an error of wdlint's own.
+    """
+    from wdlint.showing import Wanted, show
+
+    wanted = Wanted(model, policy, device, python)
+    return show(wanted, output_format=output_format, output_file=output_file, color=color)
+
+
+@cli.command("groups")
+@click.argument("model", metavar="MODEL")
+@click.option("--weight-decay", type=float, required=True, metavar="NUMBER", help="For what is decayed.")
+@_POLICY
+@_DEVICE
+@_PYTHON
+def groups_(model: str, weight_decay: float, policy: str | None, device: Device | None, python: str | None) -> int:
+    """Write the parameter groups of a model as code: plain torch, to paste before the optimizer.
+
+    MODEL is named as for `wdlint show`.
+
+    Exit status: 0 written, 2 not built, wrong use, or an error of wdlint's own.
+    """
+    from wdlint.showing import Wanted, groups
+
+    return groups(Wanted(model, policy, device, python), weight_decay=weight_decay)
 
 
 @cli.command()

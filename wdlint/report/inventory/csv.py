@@ -1,0 +1,57 @@
+"""The decay table for spreadsheets: a row for each parameter."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from wdlint.models.parameters import Shape
+from wdlint.report.inventory.json import in_order
+from wdlint.report.inventory.table import DecayTable
+from wdlint.report.printable import encodable
+
+COLUMNS = (
+    "name",
+    "shape",
+    "elements",
+    "kind",
+    "owner_class",
+    "aliases",
+    "requires_grad",
+    "declared_exempt",
+    "policy",
+    "fate",
+    "why",
+)
+
+
+def render(table: DecayTable) -> str:
+    """A line of titles, then one for each parameter.
+
+    Shapes are written `768x3072`, with `?` for a size and `unknown` for a rank that is not known, empty for a scalar;
+    truth values are true and false, and aliases stand with spaces between.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for parameter, line in in_order(table):
+        writer.writerow(
+            (
+                parameter.name,
+                _shape(parameter.shape),
+                "" if parameter.elements is None else parameter.elements,
+                parameter.kind.value,
+                parameter.owner_class,
+                " ".join(parameter.aliases),
+                str(parameter.requires_grad).lower(),
+                str(parameter.declared_exempt).lower(),
+                table.policy.name,
+                line.fate.value,
+                line.why,
+            )
+        )
+    return encodable(text.getvalue()).removesuffix("\n")
+
+
+def _shape(sizes: Shape | None) -> str:
+    return "unknown" if sizes is None else "x".join("?" if size is None else str(size) for size in sizes)
