@@ -181,3 +181,26 @@ def test_every_setting_is_shown(tree: Path) -> None:
     assert 'fail-on = "warning"' in shown
     assert "force-exclude = false" in shown
     assert '"WD101"' not in shown.partition("rules = ")[2]
+
+
+def test_what_may_be_decayed(tree: Path) -> None:
+    text = "policy = 'ndim'\ndecay = ['embedding']\nno-decay = ['*.gate']\n[models]\n'train/**' = 'train.py:build'\n"
+    one = settings(text, tree)
+    assert (one.policy, one.decay, one.no_decay) == ("ndim", ("embedding",), ("*.gate",))
+    assert one.model(tree / "train" / "gpt.py") == "train.py:build"
+    assert one.model(tree / "eval.py") is None
+    assert settings(text, tree, policy="hf").policy == "hf"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("policy = 'nidm'\n", "wdlint.toml:1: policy: must be one of strict"),
+        ("decay = ['norm']\nno-decay = ['norm']\n", "'norm' is both in decay and in no-decay"),
+        ("models = ['train.py']\n", "wdlint.toml:1: models: must be a table from file patterns to models"),
+    ],
+)
+def test_wrong_policies_and_models(tree: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=r".") as caught:
+        settings(text, tree)
+    assert said in str(caught.value)

@@ -14,7 +14,7 @@ from typing import Any
 
 from wdlint import rule
 from wdlint.findings import Severity
-from wdlint.grouping.policy import POLICIES
+from wdlint.grouping.policy import DEFAULT, POLICIES, policy
 from wdlint.report import FORMATS
 from wdlint.suppressions import nearest
 
@@ -101,7 +101,7 @@ class Settings:
     output_format: str = "full"
     unsafe_fixes: bool = False
     show_fixes: bool = False
-    policy: str = "strict"
+    policy: str = DEFAULT
     decay: tuple[str, ...] = ()
     no_decay: tuple[str, ...] = ()
     models: tuple[tuple[Globs, str], ...] = ()
@@ -341,6 +341,10 @@ def _settings(source: Path | None, section: dict[str, Any] | None, over: Mapping
     def latest(key: str, default: Any) -> Any:
         return over.get(key, table.get(key, default))
 
+    try:
+        policy(latest("policy", DEFAULT), latest("decay", ()), latest("no-decay", ()))
+    except ValueError as error:
+        raise ConfigError(f"{source or 'the command line'}: {error}") from None
     ignores = (over, here) if "per-file-ignores" in over else (table, root)
     excludes = (over, here) if "exclude" in over else (table, root)
     return Settings(
@@ -362,7 +366,7 @@ def _settings(source: Path | None, section: dict[str, Any] | None, over: Mapping
         output_format=latest("output-format", "full"),
         unsafe_fixes=latest("unsafe-fixes", False),
         show_fixes=latest("show-fixes", False),
-        policy=latest("policy", "strict"),
+        policy=latest("policy", DEFAULT),
         decay=tuple(latest("decay", ())),
         no_decay=tuple(latest("no-decay", ())),
         models=tuple((globs((pattern,), root), spec) for pattern, spec in table.get("models", {}).items()),
