@@ -47,6 +47,23 @@ def given(evaluator: Evaluator, function: Function, name: str, module: Module) -
     return values, omitted
 
 
+def passed(
+    evaluator: Evaluator, function: ast.FunctionDef | ast.AsyncFunctionDef, name: str, module: Module
+) -> Iterator[tuple[Module, ast.expr | None]]:
+    """The expression that each caller in the project gives for a parameter; None where it gives none."""
+    a = function.args
+    positional = [arg.arg for arg in (*a.posonlyargs, *a.args)]
+    if module.owner(function) is not None and not _is_static(function):
+        positional = positional[1:]
+    for caller, node, offset in matching(evaluator, function, module):
+        if offset is not None:
+            continue
+        found = calls.keyword(node, name)
+        if found is None and name in positional and positional.index(name) < len(node.args):
+            found = node.args[positional.index(name)]
+        yield caller, found
+
+
 def _is_static(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any(ast.unparse(decorator) == "staticmethod" for decorator in function.decorator_list)
 
