@@ -49,6 +49,14 @@ class Exposure:
         return "; ".join(dict.fromkeys(map(described, self.inventories)))
 
 
+def has_model(site: OptimizerSite, built: Inventory | None) -> bool:
+    """Whether a model may be known whose parameters a site is given: else running its grouping code says nothing."""
+    selections = {s.source: s for group in site.groups for s in group.selections or ()}
+    if built is not None or not selections:
+        return True
+    return any(inventory_of(site.evaluator, selection, None) is not None for selection in selections.values())
+
+
 def exposed(site: OptimizerSite, reach: Undivided, policy: Policy, built: Inventory | None) -> Exposure | None:
     """What a decay reaches; None where one of the models is not known or parts of it may be frozen."""
     inventories = []

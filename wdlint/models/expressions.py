@@ -18,6 +18,7 @@ from wdlint.reading.values import (
     ClassThing,
     FunctionThing,
     Instance,
+    Known,
     Method,
     Product,
     Selection,
@@ -45,7 +46,6 @@ WRAPPERS = frozenset(
         "lightning_fabric.Fabric.setup",
     }
 )
-LOADERS = ("from_pretrained", "from_config", "_from_config", "load_from_checkpoint")
 
 # What leaves the parameters of timm's and torchvision's models as they are, the head's size apart.
 HARMLESS = frozenset(
@@ -111,6 +111,19 @@ def of_value(evaluator: Evaluator, value: Value, depth: int = DEEPEST) -> Invent
     if len(options) != 1 or is_open(value) or not depth:
         return None
     match options[0].value:
+        case Instance(cls, call):
+            key: object = (id(cls.node), id(call))
+        case Product(_, call):
+            key = id(call)
+        case _:
+            return _of_option(evaluator, options[0], depth)
+    if key not in evaluator.inventories:
+        evaluator.inventories[key] = _of_option(evaluator, options[0], depth)
+    return evaluator.inventories[key]
+
+
+def _of_option(evaluator: Evaluator, option: Known, depth: int) -> Inventory | None:
+    match option.value:
         case Instance(cls, call, frame):
             return read(evaluator, cls, call, frame) if is_model(evaluator, cls) else None
         case Product(path, call, frame) if path in WRAPPERS or calls.sees_through(path):
@@ -164,7 +177,7 @@ def _of_library(evaluator: Evaluator, product: Product) -> Inventory | None:
     match package:
         case "transformers":
             *_, cls, method = ("", *product.path.split("."))
-            if method not in LOADERS:
+            if method not in calls.LOADERS:
                 return atlas.find("transformers", method)
             if not cls.startswith("Auto"):
                 return atlas.find("transformers", cls)
@@ -279,8 +292,9 @@ def may_be_frozen(evaluator: Evaluator, selection: Selection) -> bool:
         case ast.Call(ast.Attribute(model)):
             value = evaluator.evaluate(model, evaluator.frame(selection.place.module))
             modules |= {o.value.cls.module for o in alternatives(value) if isinstance(o.value, Instance)}
-    return any(_freezes(module) for module in modules)
+    return any(freezes(module) for module in modules)
 
 
-def _freezes(module: Module) -> bool:
+def freezes(module: Module) -> bool:
+    """Whether a file takes `requires_grad` away from anything."""
     return FREEZING.search(module.source.text) is not None

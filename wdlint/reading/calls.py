@@ -118,6 +118,8 @@ TRANSPARENT = frozenset(
         "typing.cast",
     }
 )
+# class methods that give an object of their class
+LOADERS = ("from_pretrained", "from_config", "_from_config", "load_from_checkpoint")
 SAME = frozenset(
     {"to", "cuda", "cpu", "train", "eval", "half", "float", "bfloat16", "double", "requires_grad_", "type"}
 )
@@ -139,12 +141,24 @@ def call(evaluator: Evaluator, node: ast.Call, frame: Frame) -> Value:
         members = _members(evaluator, node, node.func, frame)
         if members is not None:
             return members
+    if isinstance(node.func, ast.Attribute) and node.func.attr in LOADERS:
+        made = _loaded(evaluator, node.func, node, frame)
+        if made is not None:
+            return made
     callee = evaluator.evaluate(node.func, frame)
     if isinstance(callee, Unknown):
         if isinstance(node.func, ast.Attribute) and node.func.attr in SAME:
             return evaluator.evaluate(node.func.value, frame)
         return callee
     return evaluator.each(callee, lambda option: _called(evaluator, option, node, frame))
+
+
+def _loaded(evaluator: Evaluator, func: ast.Attribute, node: ast.Call, frame: Frame) -> Value | None:
+    """`Net.from_pretrained(...)` of a class in the project: an object of it, its arguments not known."""
+    value = evaluator.evaluate(func.value, frame)
+    if isinstance(value, Known) and isinstance(value.value, ClassThing):
+        return Known(Instance(value.value), place=Place(frame.module, node))
+    return None
 
 
 def _members(evaluator: Evaluator, node: ast.Call, func: ast.Attribute, frame: Frame) -> Value | None:
