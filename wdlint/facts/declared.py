@@ -25,6 +25,7 @@ from wdlint.reading.values import (
 )
 
 DEEPEST = 6  # models within models
+MOST_PARTS = 30  # classes looked into for one model
 OPAQUE = frozenset({Aspect.MEMBER, Aspect.TAG, Aspect.TYPE, Aspect.OTHER})  # tests that may well mean the declared ones
 SHAPES = frozenset({"zeros", "ones", "randn", "rand", "empty", "full"})
 
@@ -66,13 +67,21 @@ def declarations(evaluator: Evaluator, cls: ClassThing) -> tuple[Declaration, ..
     """What a class, its bases and its parts declare; a class's own method replaces those of its bases."""
     if not evaluator.project.mentions("no_weight_decay"):
         return ()
-    return tuple(_declared(evaluator, cls, True, set(), DEEPEST))
+    key = ("declarations", id(cls.node))
+    lasting = ("declares nothing", cls.module.path, cls.node.lineno)
+    if key not in evaluator.memory:
+        nothing = lasting in evaluator.lasting
+        evaluator.memory[key] = () if nothing else tuple(_declared(evaluator, cls, True, set(), DEEPEST))
+    found: tuple[Declaration, ...] = evaluator.memory[key]
+    if not found:
+        evaluator.lasting[lasting] = True
+    return found
 
 
 def _declared(
     evaluator: Evaluator, cls: ClassThing, own: bool, seen: set[ast.ClassDef], depth: int
 ) -> Iterator[Declaration]:
-    if cls.node in seen or not depth:
+    if cls.node in seen or not depth or len(seen) > MOST_PARTS:
         return
     seen.add(cls.node)
     lineage = list(evaluator.lineage(cls))
@@ -183,7 +192,7 @@ def ignored(site: OptimizerSite) -> Iterator[Ignored]:
                 kept = tuple(one for one in declared_by(site.evaluator, selection) if _reached(one, selection.formula))
                 if kept:
                     found[selection.source] = kept
-    if found and not _asked(site):
+    if found and not asked(site):
         yield from (Ignored(source, kept) for source, kept in found.items())
 
 
@@ -234,7 +243,7 @@ def _fits(test: str, word: str, name: str) -> bool:
     return name.startswith(word) if ".startswith(" in test else word in name
 
 
-def _asked(site: OptimizerSite) -> bool:
+def asked(site: OptimizerSite) -> bool:
     """Whether code near a site reads a declaration."""
     modules = dict.fromkeys(related(site.evaluator, site.module, Form.METHOD.value))
     modules |= dict.fromkeys(s.place.module for group in site.groups for s in group.selections or ())

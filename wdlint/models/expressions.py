@@ -112,14 +112,15 @@ def of_value(evaluator: Evaluator, value: Value, depth: int = DEEPEST) -> Invent
         return None
     match options[0].value:
         case Instance(cls, call):
-            key: object = (id(cls.node), id(call))
+            key: object = ("inventory", id(cls.node), id(call))
         case Product(_, call):
-            key = id(call)
+            key = ("inventory", id(call))
         case _:
             return _of_option(evaluator, options[0], depth)
-    if key not in evaluator.inventories:
-        evaluator.inventories[key] = _of_option(evaluator, options[0], depth)
-    return evaluator.inventories[key]
+    if key not in evaluator.memory:
+        evaluator.memory[key] = _of_option(evaluator, options[0], depth)
+    found: Inventory | None = evaluator.memory[key]
+    return found
 
 
 def _of_option(evaluator: Evaluator, option: Known, depth: int) -> Inventory | None:
@@ -204,12 +205,19 @@ def _of_library(evaluator: Evaluator, product: Product) -> Inventory | None:
 
 def read(evaluator: Evaluator, cls: ClassThing, call: ast.Call | None, frame: Frame | None) -> Inventory:
     """The parameters of a class of the project, what it takes from libraries included."""
+    key = ("inventory", cls.module.path, cls.node.lineno)
+    if call is None and key in evaluator.lasting:
+        kept: Inventory = evaluator.lasting[key]
+        return kept
     from wdlint.models.source import inventory_of
 
     def library(path: str, node: ast.Call) -> Inventory | None:
         return _of_library(evaluator, Product(path, node, frame or evaluator.frame(cls.module)))
 
-    return inventory_of(evaluator, cls, call, frame, library)
+    found = inventory_of(evaluator, cls, call, frame, library)
+    if call is None:
+        evaluator.lasting[key] = found
+    return found
 
 
 def _of_expression(evaluator: Evaluator, product: Product) -> Inventory | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Bound
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wdlint.reading import callers, calls, conditions, containers, settings
 from wdlint.reading.imports import module_file, source_file, starred, submodule_file, targets
@@ -51,9 +51,6 @@ from wdlint.reading.values import (
     join,
     known,
 )
-
-if TYPE_CHECKING:
-    from wdlint.models.parameters import Inventory
 
 DEPTH = 60  # nested evaluations
 STEPS = 6_000  # evaluations for one site
@@ -97,7 +94,8 @@ class Evaluator:
     project: Project
     steps: int = 0
     calls_of: dict[int, list[tuple[Module, ast.Call, int | None]]] = field(default_factory=dict)
-    inventories: dict[object, Inventory | None] = field(default_factory=dict)  # kept by wdlint.models.expressions
+    memory: dict[object, Any] = field(default_factory=dict)  # what others found for this file, by keys of theirs
+    lasting: dict[object, Any] = field(default_factory=dict)  # the same for all files; holds no nodes
     _visited: set[Path] = field(default_factory=set)
     _parsers: dict[Path, list[Module]] = field(default_factory=dict)
     _stars: dict[tuple[int, str], Path | str | None] = field(default_factory=dict)
@@ -122,7 +120,7 @@ class Evaluator:
         self._stars.clear()
         self._parsers.clear()
         self.calls_of.clear()
-        self.inventories.clear()
+        self.memory.clear()
         self.begin()
 
     def begin(self) -> None:

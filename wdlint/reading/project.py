@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wdlint.reading.imports import Import, imports_in, module_file
@@ -58,6 +58,14 @@ class Project:
             self.version += 1  # others may have been read together with what stood here
         self._modules[path] = module
         return module
+
+    def changed(self, source: Source) -> tuple[Project, Module]:
+        """A project in which one file has another text, and that file's module; this one stays as it is.
+
+        Raises UnreadableFile.
+        """
+        other = replace(self, _modules=dict(self._modules))
+        return other, other.checked(source)
 
     def module(self, path: Path) -> Module | None:
         """The parsed file, None when it cannot be read; the reason is told when the file itself is checked."""
