@@ -108,6 +108,9 @@ def of_expression(evaluator: Evaluator, model: ast.expr, module: Module) -> Inve
 def of_value(evaluator: Evaluator, value: Value, depth: int = DEEPEST) -> Inventory | None:
     """The parameters of a model; None when it is not known for certain which one it is."""
     options = alternatives(value)
+    classes = [o.value.cls for o in options if isinstance(o.value, Instance)]
+    if len(options) > 1 and len(classes) == len(options) and all(cls == classes[0] for cls in classes):
+        options = (Known(Instance(classes[0])),)  # of one class, built in one way or another
     if len(options) != 1 or is_open(value) or not depth:
         return None
     match options[0].value:
