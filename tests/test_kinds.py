@@ -240,6 +240,23 @@ def one(lineage: Lineage, name: str, shape: Shape | None, **others: Lineage) -> 
         # Old weight normalization.
         (("torch.nn.Conv1d",), "x.weight_g", (8, 1, 1), Kind.SCALE),
         (("torch.nn.Conv1d",), "x.weight_v", (8, 8, 3), Kind.WEIGHT),
+        # What 300 tensors of other libraries taught: fixtures/models/precision.md.
+        (("a.LinearEmbeddings",), "x.weight", (3, 8), Kind.WEIGHT),
+        (("a.CategoricalEmbeddings",), "x.weight", (3, 8), Kind.EMBEDDING),
+        (("a._Periodic",), "x.weight", (3, 48), Kind.POSITION),
+        (("a.CBatchNorm",), "x.gamma_ri", (8,), Kind.NORM),
+        (("a.Learnable_sigmoid",), "x.slope", (8,), Kind.ACTIVATION),
+        (("a.HyperConnection",), "x.dynamic_alpha_fn", (32, 5), Kind.WEIGHT),
+        (("a.HyperConnection",), "x.dynamic_beta_fn", (32,), Kind.WEIGHT),
+        (("a.HyperConnection",), "x.dynamic_beta_scale", (), Kind.SCALE),
+        (("a.HyperConnection",), "x.static_beta", (4,), Kind.SCALE),
+        (("a.RBFKernel",), "x.raw_lengthscale", (32, 1, 1), Kind.SCALE),
+        (("a.PeriodicKernel",), "x.raw_period_length", (1, 4), Kind.SCALE),
+        (("a.Noise",), "x.raw_noise", (8,), Kind.SCALE),
+        (("a.Mixture",), "x.raw_mixture_weights", (3,), Kind.SCALE),
+        (("a.ConstantMean",), "x.raw_constant", (), Kind.BIAS),
+        (("a.ReZero",), "x.g", (), Kind.SCALE),
+        (("a.HaloAttn",), "x.height_rel", (31, 64), Kind.RELATIVE_POSITION),
         # Linears of a library's own make; loralib holds its factors in one.
         (("transformers.pytorch_utils.Conv1D",), "h.0.c_fc.weight", (8, 32), Kind.WEIGHT),
         (("loralib.Linear", LINEAR), "x.lora_A", (4, 8), Kind.LORA),
@@ -285,6 +302,8 @@ def test_single_parametrization_keeps_what_it_parametrizes() -> None:
     [
         (("a.Block",), "x.zeta", (8,)),
         (("a.Block",), "x.zeta", (8, 8)),
+        (("a.Block",), "x.c", (1,)),  # one letter: a factor, a shift, an exponent
+        (("a.HGT",), "x.p_rel", (1, 2)),  # of a relation in a graph, not of a relative position
         (("a.Block",), "x.weight", (8,)),  # a gain, a diagonal, a matrix with one output
         ((), "x.zeta", None),
     ],

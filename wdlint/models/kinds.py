@@ -165,7 +165,7 @@ _NORM_CLASS = re.compile(
     r"|(ln|grn|frn|abn|dyt|dynamictanh|revin)(\dd)?$|^affine$"
 )
 _SHIFT_OF_NORM = r"(.*_)?(bias|beta|shift|offset)|b(_?\d)?"
-_GAIN_OF_NORM = r"((norm|ln|affine|mean|channel)_)?(weight|gamma|gain|scale|alpha)s?|[agvw](_?\d)?"
+_GAIN_OF_NORM = r"((norm|ln|affine|mean|channel)_)?(weight|gamma|gain|scale|alpha)s?|gamma_[a-z]+|[agvw](_?\d)?"
 
 _CLASSES: tuple[tuple[Kind, re.Pattern[str], str, int], ...] = (
     # Kind, class name, leaf, highest squeezed rank.
@@ -176,7 +176,7 @@ _CLASSES: tuple[tuple[Kind, re.Pattern[str], str, int], ...] = (
     # Activations with learned slopes or frequencies.
     (
         Kind.ACTIVATION,
-        re.compile(r"(relu\d?|elu|silu|swish|mish|snake|snakebeta|acon[a-z]?|activation)(\dd)?$"),
+        re.compile(r"(relu\d?|elu|silu|swish|mish|snake|snakebeta|acon[a-z]?|sigmoid|activation)(\dd)?$"),
         r"(?!.*bias).*",
         1,
     ),
@@ -192,7 +192,12 @@ _CLASSES: tuple[tuple[Kind, re.Pattern[str], str, int], ...] = (
         9,
     ),
     # Frequencies of rotary and Fourier features.
-    (Kind.POSITION, re.compile(r"rotary|rope(\dd)?$|fourier|sinusoid"), "weight|freqs?|b|w|frequencies|inv_freq", 9),
+    (
+        Kind.POSITION,
+        re.compile(r"rotary|rope(\dd)?$|fourier|sinusoid|periodic$"),
+        "weight|freqs?|b|w|frequencies|inv_freq",
+        9,
+    ),
     # Tables of positions, relative ones first, that call their table as any table.
     (Kind.RELATIVE_POSITION, re.compile(r"rel(ative)?_?pos|relative.*bias"), "weight|table|embed(ding)?s?|bias", 9),
     (
@@ -207,8 +212,8 @@ _CLASSES: tuple[tuple[Kind, re.Pattern[str], str, int], ...] = (
     (Kind.WEIGHT, re.compile(r"(linear|dense|conv|conv(transpose|olution)?(\dd)?)$"), "weight|kernel|" + _FACTOR, 9),
 )
 
-# Level 2: classes that are tables of embeddings, whatever they inherit from.
-_TABLE_CLASS = re.compile(r"(embed(ding|der)?s?|embeddingbag|embeddingtable|codebook)$")
+# Level 2: classes that are tables of embeddings, whatever they inherit from. A LinearEmbedding multiplies a number.
+_TABLE_CLASS = re.compile(r"(?<!linear)(embed(ding|der)?s?|embeddingbag|embeddingtable|codebook)$")
 
 
 # Levels 2 and 3: a table's own name says of what. First match wins; without one it is an embedding.
@@ -268,12 +273,20 @@ _NAMES: tuple[tuple[Kind, str, tuple[int, int]], ...] = (
     (Kind.SSM, r"time_(decay|first|faaaa)|recurrent_param|a_param|(nu|theta|gamma)_log|lambda_(re|im)", _ANY),
     (Kind.SSM, r"(?-i:D|A)", _VECTOR),
     (Kind.SSM, r"(?-i:D)", (2, 2)),
-    # Relative positions: tables of attention biases by distance. Transformer-XL's u and v are plain biases: below.
-    (Kind.RELATIVE_POSITION, r"(?!.*(const|bias_[uv])$)(.*_)?(rel|relative|relpos|distance)(_.*)?", (1, 9)),
+    # Relative positions: tables of attention biases by distance. Transformer-XL's u and v are plain biases: below. A
+    # name that ends in `rel` is of a graph's relation, but not `height_rel`.
+    (
+        Kind.RELATIVE_POSITION,
+        r"(?!.*(const|bias_[uv])$)(.*_)?(rel(?=_)|(height|width|pos|[hw])_rel|relative|relpos|distance)(_.*)?",
+        (1, 9),
+    ),
     (Kind.RELATIVE_POSITION, r"att(ention|n)_bias(es)?|(.*_)?pos(ition(al)?)?_bias(es)?(_table)?", _MATRIX),
     # Biases of any rank: per expert, per head, per channel, inside a recurrence.
     (Kind.BIAS, r"(.*_)?bias(es)?\d*(_.*)?", _ANY),
     (Kind.BIAS, r"b(_?\d)?|b_(in|out|up|down|gate|[a-z])", (1, 2)),
+    # Hyper-connections: a function of the input, linear, and constants that mix the streams.
+    (Kind.WEIGHT, r"(.*_)?fn", (1, 9)),
+    (Kind.SCALE, r"static_(alpha|beta)", _ANY),
     # Norms that a larger module holds itself, as Transformer Engine's layer_norm_weight.
     (Kind.NORM, r"(.*_)?(norm|layernorm|rmsnorm|ln)\d?_(weight|gamma|gain|scale|g)", _VECTOR),
     # Weight normalization: magnitude and direction.
@@ -282,22 +295,26 @@ _NAMES: tuple[tuple[Kind, str, tuple[int, int]], ...] = (
     # Scales by their usual names, whatever the rank: layer scale, logit scale, temperature, modulation tables.
     (
         Kind.SCALE,
-        r"(.*_)?(scales?|scaling|gain|temp|temperature|tau|layerscale|std|sigma|logvar|var|sinks?)\d*"
+        r"(.*_)?((layer|length|output)?scales?|scaling|period_length|gain|temp|temperature|tau|std|sigma|logvar|var"
+        r"|noise|sinks?)\d*"
         r"(_\d+|_(parameter|param|table|factor|gate|logits?|[a-z]))?"
         r"|(log|logit|inv)_?(scale|temp).*|(.*_)?modul(ation|ate)(_table)?|(.*_)?scale_shift.*|gru_rel_pos_const",
         _ANY,
     ),
     (Kind.SCALE, r"(.*_)?(gamma|lambda|lambdas|alpha|ls)(_?\d+|_[a-z]+)?\d*(_[a-z]+)?", _ANY),
+    # A gain by its usual letter: ReZero.
+    (Kind.SCALE, r"g", (0, 0)),
     # Gates, mixing coefficients and residual multipliers: vectors; with more they are matrices.
     (Kind.SCALE, r"(.*_)?(gate|gates|gating|gating_param|mix|mix_factor|residual|eps|slope)(_[a-z]+)?", _VECTOR),
     (Kind.SCALE, r"time_(mix|maa)_.*", _VECTOR),
     (
         Kind.SCALE,
-        r"(layer_)?weights(_[a-z]+)?|(.*_)?(layer|scale)_weight(s|_logits)?|(.*_)?logits|(hc_)?base|(text|vision)_param",
+        r"(layer_)?weights(_[a-z]+)?|(.*_)?(layer|scale|mixture)_weight(s|_logits)?|(.*_)?logits|(hc_)?base"
+        r"|(text|vision)_param",
         _VECTOR,
     ),
     # The shift that goes with such a scale.
-    (Kind.BIAS, r"(.*_)?(beta|shift|translate|translation|offset|mean)\d*", _VECTOR),
+    (Kind.BIAS, r"(.*_)?(beta|shift|translate|translation|offset|mean|constant)\d*", _VECTOR),
     # A projection of positions or prompts is a matrix.
     (Kind.WEIGHT, r"(?!.*emb)(.*_)?(proj|projection|weight|kernel)\d*", _MATRIX),
     # Positions: tables, and frequencies that are learned.
@@ -367,7 +384,8 @@ def _answers(place: _Place, wide: int | None) -> Iterator[Judgement]:
     for own in (leaf, place.key) if place.key else (leaf,):
         if kind := _by_name(own, wide):
             yield Judgement(kind, Level.NAME)
-    if wide == 0:  # one number multiplies or shifts; a shift would be called one
+    # One number multiplies or shifts; a shift would be called one, but a single letter does not say.
+    if wide == 0 and len(leaf.strip("_")) > 1:
         yield Judgement(Kind.SCALE, Level.SHAPE)
 
 
