@@ -2,8 +2,9 @@
 
 ## What it does
 Runs the grouping code over the model's parameters and finds fragments (`"LayerNorm.weight"`, `"norm"`, `.bias`) that
-match none of them, while parameters of the kind that they are after are decayed. Advice where the model simply has
-none of that kind.
+match none of them, while parameters of the kind that they are after are decayed. A fragment counts only where it
+decides about the decay. A warning where it is after something else than norms or biases, advice where the model has
+none of what it is after.
 
 ## Why it hurts
 Nothing says that a pattern matched nothing: training runs, and what was meant to be spared is pulled to zero. The
@@ -13,8 +14,8 @@ T5 (`layer_norm`) or ViT (`layernorm_before`).
 ## Example
     no_decay = ["bias", "LayerNorm.weight"]  # GPT-2's norms are called ln_1, ln_2, ln_f
     groups = [
-        {"params": [p for n, p in model.named_parameters() if not any(nd in n for nd in no_decay)], "weight_decay": 0.1},
-        {"params": [p for n, p in model.named_parameters() if any(nd in n for nd in no_decay)], "weight_decay": 0.0},
+        {"params": [p for n, p in named if not any(nd in n for nd in no_decay)], "weight_decay": 0.1},
+        {"params": [p for n, p in named if any(nd in n for nd in no_decay)], "weight_decay": 0.0},
     ]
 
 ## Use instead
@@ -23,9 +24,15 @@ T5 (`layer_norm`) or ViT (`layernorm_before`).
         {"params": [p for p in model.parameters() if p.ndim < 2], "weight_decay": 0.0},
     ]
 
+## Fix safety
+Unsafe: other parameters are decayed, and an optimizer state saved before does not load. Only what decides changes:
+the new test is the simplest that is exact on the model's parameters, in the code's own comprehensions or loops, and
+all other keys of the groups stay. The new code is run over the model before the fix is offered: every trainable
+parameter is in one group, none is empty, and what is decayed is what the policy decays. The fix says what changes.
+
 ## When to ignore
-The list serves several models, and this is one that calls its norms otherwise on purpose: then only advice is given,
-unless something is decayed because of it.
+The list serves several models, and this one has none of what it is after: then only advice is given, and none for
+lists of more than three fragments.
 
 ## References
 huggingface/transformers#10598, #18002, #16908, #35927, #42754: the same mistake in five generations of examples.
@@ -35,11 +42,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wdlint.facts.mistakes import Cause, Mistake
-from wdlint.facts.mistakes_wording import called, finding, of_model
+from wdlint.facts.causes import Cause, Mistake
+from wdlint.facts.mistakes_wording import are, called, finding, none_of, quoted
 from wdlint.findings import Finding, Severity
+from wdlint.fixing.regroup import regrouped
 from wdlint.linter import Context
-from wdlint.models.wording import WORDS, joined, number
+from wdlint.models.parameters import Kind
+from wdlint.models.wording import WORDS, number
 from wdlint.rule import MODEL, Rule
 
 RULE = Rule(
@@ -49,6 +58,7 @@ RULE = Rule(
     needs=MODEL,
     since="0.1",
     markers=("optim", "Optim", "OPTIM", "weight_decay"),
+    fixable=True,
 )
 
 
@@ -56,20 +66,19 @@ def check(mistake: Mistake, context: Context) -> Iterator[Finding]:
     """Say which fragments match nothing, and what would."""
     if mistake.cause is not Cause.DEAD_PATTERN:
         return
-    patterns = joined([repr(pattern) for pattern in mistake.patterns])
-    verb = "matches" if len(mistake.patterns) == 1 else "match"
-    none = f"{patterns} {verb} 0 of {len(mistake.all)} parameters of {of_model(mistake)}"
+    none = f"{quoted(mistake)} {'matches' if len(mistake.patterns) == 1 else 'match'} {none_of(mistake)}"
     if mistake.kind is None:
-        yield finding(
-            RULE, mistake, f"{none}: it has none of that kind", severity=Severity.ADVICE, label="matches nothing here"
-        )
+        what = "which has nothing of that kind"
+        yield finding(RULE, mistake, f"{none}, {what}", severity=Severity.ADVICE, label="matches nothing here")
         return
     kind = WORDS[mistake.kind][1]
     yield finding(
         RULE,
         mistake,
         f"{none}; its {kind} are called {called(mistake)}, and {number(mistake.kind, mistake.parameters)}"
-        f" {'is' if len(mistake.parameters) == 1 else 'are'} decayed",
+        f" {are(mistake)} decayed",
+        severity=None if mistake.kind in (Kind.NORM, Kind.BIAS) else Severity.WARNING,
         label="matches no parameter",
         help="choose what is spared by what it is (its rank, its module's type), not by what it is called",
+        fix=lambda: regrouped(mistake, context),
     )

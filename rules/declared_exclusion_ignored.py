@@ -3,7 +3,9 @@
 ## What it does
 Finds optimizers over a model whose class (or the class of one of its parts) in this project declares
 exclusions, as `no_weight_decay()`, `no_weight_decay_keywords()` or `p._no_weight_decay = True`, while nothing
-that builds the groups reads the declaration.
+that builds the groups reads the declaration. Where the model's parameters are known, the finding names those that are
+decayed, and there is none where the groups spare them anyway. A warning where a library's model declares them and the
+groups divide the parameters otherwise.
 
 ## Why it hurts
 The declaration does nothing by itself: torch knows neither the methods nor the attribute. Position
@@ -44,11 +46,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wdlint.facts.declared import Form, Ignored, ignored, unwrapped
+from wdlint.facts.declared import Form, Ignored, asked, ignored, unwrapped
+from wdlint.facts.exempted import Exempted, exempted, may_declare
+from wdlint.facts.mistakes import divides
 from wdlint.facts.optimizers import OptimizerSite
 from wdlint.findings import Applicability, Finding, Fix, Related, Severity
 from wdlint.fixing.groups import Division, divided, plain_model
 from wdlint.linter import Context
+from wdlint.models.parameters import Inventory
+from wdlint.models.wording import counted
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(
@@ -67,6 +73,7 @@ BY_TAG = Division(
     'p.ndim >= 2 and not getattr(p, "_no_weight_decay", False)',
     'p.ndim < 2 or getattr(p, "_no_weight_decay", False)',
 )
+HELP = "put what the model declares into a group with a decay of 0"
 EFFECT = (
     "ask the model: what it declares stops decaying, and so do biases and norm gains; the optimizer gets a second"
     " group, so optimizer states saved before do not load"
@@ -75,20 +82,63 @@ EFFECT = (
 
 def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
     """Say which of the model's declarations nobody reads."""
-    for one in ignored(site):
+    found = list(ignored(site))
+    if not found:
+        yield from _of_library(site, context.settings.built)
+        return
+    proved = exempted(site, context.settings.built) if len(found) == 1 else None
+    for one in found:
+        if proved is not None and _spared(one, proved):
+            continue
         severity = max((decay.severity(RULE.severity) or Severity.ADVICE for decay in site.decays()), key=_rank)
         names = [name for declaration in one.declarations for name in declaration.names or ()]
         written = list(dict.fromkeys(declaration.form.value for declaration in one.declarations))
+        decayed = _decayed(names, severity)
+        if proved is not None and proved.parameters:
+            decayed = _reached(proved)
         yield RULE.finding(
             site.callee,
-            f"`{one.source}` declares {_listed(written)} and no group asks for it: {_decayed(names, severity)}",
+            f"`{one.source}` declares {_listed(written)} and no group asks for it: {decayed}",
             severity=severity,
             site=site.span,
             label="its groups ignore what the model declares",
             related=[Related("declared here", declaration.span) for declaration in one.declarations[:3]],
-            help="put what the model declares into a group with a decay of 0",
+            help=HELP,
             fix=_fix(site, one),
+            model=proved.model if proved is not None and proved.parameters else None,
         )
+
+
+def _spared(one: Ignored, proved: Exempted) -> bool:
+    """Whether what is declared is spared in another way. A name may also be that of a module: that is not followed."""
+    if proved.parameters or not proved.complete:
+        return False
+    names = [name for declaration in one.declarations for name in declaration.names or ("",)]
+    modules = any(path.rpartition(".")[2] in names for path in proved.inventory.modules)
+    return "" not in names and not modules and all(declaration.own for declaration in one.declarations)
+
+
+def _of_library(site: OptimizerSite, built: Inventory | None) -> Iterator[Finding]:
+    """What a library's model declares, or one that the user named; of undivided groups WD400 names it."""
+    if not divides(site) or not may_declare(site, built) or asked(site):
+        return
+    proved = exempted(site, built)
+    if proved is not None and proved.parameters:
+        yield RULE.finding(
+            site.callee,
+            f"{proved.inventory.model_class} declares parameters exempt and no group asks for it: {_reached(proved)}",
+            severity=Severity.ADVICE if proved.maybe else Severity.WARNING,
+            site=site.span,
+            label="its groups ignore what the model declares",
+            help=HELP,
+            model=proved.model,
+        )
+
+
+def _reached(proved: Exempted) -> str:
+    when = " once the decay is set" if proved.maybe else ""
+    verb = "is" if len(proved.parameters) == 1 else "are"
+    return f"{counted(proved.parameters)} {verb} decayed{when}"
 
 
 def _rank(severity: Severity) -> int:

@@ -34,12 +34,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wdlint.facts.assignment import Assignment, assignments
 from wdlint.facts.exempt import spared
+from wdlint.facts.mistakes import divides
 from wdlint.facts.optimizers import Decay, Group, OptimizerSite, written_later
 from wdlint.facts.origins import origins
+from wdlint.facts.structure import inheriting
 from wdlint.findings import Applicability, Finding, Fix, Severity
 from wdlint.fixing.calls import set_key, set_keyword
 from wdlint.linter import Context
+from wdlint.models.wording import counted, described
+from wdlint.optimizers.registry import Law
+from wdlint.reading.values import numbers
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(
@@ -59,13 +65,45 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
     law = site.law
     if law is None or written_later(site) is not None:
         return
+    said = False
     for variant in site.variants:
         for group in variant:
             decay = site.decay_of(group)
             severity = decay.severity(RULE.severity)
             if decay.source == "group" or severity is None or not _split_off(group, variant, law.decay_argument):
                 continue
+            said = True
             yield _finding(site, variant, group, decay, severity)
+    if not said:
+        yield from _proved(site, law, context)
+
+
+def _proved(site: OptimizerSite, law: Law, context: Context) -> Iterator[Finding]:
+    """Groups that hold nothing but norms and biases of a known model, however their members were selected."""
+    given = [[group.entry(law.decay_argument) is not None for group in variant] for variant in site.variants]
+    if not divides(site) or (given and not any(any(own) and not all(own) for own in given)):
+        return
+    ways = list(assignments(site, context.settings.built))
+    followed = [way for way in ways if isinstance(way, Assignment) and way.worlds]
+    if not followed or len(followed) < len(ways):
+        return
+    for group in inheriting(followed, law.decay_argument):
+        options = list(numbers(group.decay))
+        positive = any(option.value > 0 for option in options)
+        if not positive and not any(option.origin.settable for option in options):
+            continue
+        place, inventory = group.place, followed[0].worlds[0].inventory
+        yield RULE.finding(
+            site.span if place is None else place.module.span(place.node),
+            f"this group holds only {counted(dict.fromkeys(t.parameter for t in group.members))} of"
+            f" {inventory.model_class} and {'takes' if positive else 'would take'} the decay of the constructor",
+            severity=None if positive else Severity.ADVICE,
+            site=site.span,
+            label="has no weight_decay of its own",
+            related=origins(group.decay, site.span),
+            help=f'give it "{law.decay_argument}": 0.0',
+            model=described(inventory),
+        )
 
 
 def _split_off(group: Group, variant: tuple[Group, ...], key: str) -> bool:

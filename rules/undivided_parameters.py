@@ -21,8 +21,10 @@ purpose.
     ], lr=1e-3)
 
 ## Fix safety
-Unsafe: biases and norm gains stop decaying and the optimizer has two groups, so an optimizer state saved
-before does not load. Rank is the simplest predicate: embeddings and tensors such as `cls_token` stay decayed.
+Unsafe: parameters stop decaying and the optimizer has two groups, so an optimizer state saved before does not
+load. Where the model is known, the simplest test that is exact on its parameters is written, in the call or in a
+function above it, and the new code is run over the model before the fix is offered; the fix says what stops
+decaying, by number. Where it is not, the test is by rank: embeddings and tensors such as `cls_token` stay decayed.
 Only warnings are fixed, where the call is given `model.parameters()` and nothing nearby counts on one group.
 
 ## When to ignore
@@ -46,7 +48,9 @@ from wdlint.facts.optimizers import OptimizerSite, written_later
 from wdlint.facts.origins import origins
 from wdlint.findings import Applicability, Finding, Fix, Severity
 from wdlint.fixing.groups import BY_RANK, divided
+from wdlint.fixing.regroup import split
 from wdlint.linter import Context
+from wdlint.models.parameters import Parameter
 from wdlint.models.wording import counted
 from wdlint.rule import CODE, Rule
 
@@ -88,7 +92,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             label="for weights, norms and biases alike",
             related=origins(reach.decay.value, reach.decay.span),
             help="give tensors with fewer than two dimensions a group of their own with a decay of 0",
-            fix=_fix(site, reach) if severity is RULE.severity else None,
+            fix=_fix(site, reach, exposure, context) if severity is RULE.severity else None,
             model=proved.model if proved is not None else None,
         )
 
@@ -120,11 +124,21 @@ def _reached(exposure: Exposure, models: str) -> str:
     return f"all {len(exposure.parameters)} parameters of {whose}: {exempt}{beside}"
 
 
-def _fix(site: OptimizerSite, reach: Undivided) -> Fix | None:
+def _fix(site: OptimizerSite, reach: Undivided, exposure: Exposure | None, context: Context) -> Fix | None:
     selections = [selection for group in site.groups for selection in group.selections or ()]
-    if any(declared_by(site.evaluator, one) or wrapping(site.evaluator, one) for one in selections):
-        return None  # rank alone does not do what the model declares, and flat shards have no rank
+    if not reach.whole or any(wrapping(site.evaluator, one) for one in selections):
+        return None  # flat shards have no rank
     if written_later(site) is not None:
         return None  # a schedule would decay the spared group again
-    edits = divided(site, reach.decay, BY_RANK) if reach.whole else ()
+    if exposure is not None and exposure.complete:
+        return split(site, reach.decay, context)
+    if any(declared_by(site.evaluator, one) for one in selections):
+        return None  # rank alone does not do what the model declares
+    if exposure is not None and any(_by_rank(p) is not context.policy.decays(p) for p in exposure.parameters):
+        return None
+    edits = divided(site, reach.decay, BY_RANK)
     return Fix(Applicability.UNSAFE, EFFECT, edits) if edits else None
+
+
+def _by_rank(parameter: Parameter) -> bool | None:
+    return None if parameter.shape is None else len(parameter.shape) >= 2

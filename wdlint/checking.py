@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -362,6 +362,8 @@ def _finish(run: Run, outcome: Outcome, stdin: Source | None = None, *, to_stder
     if options.diff:
         emit(line for diff in outcome.diffs for line in diff.removesuffix("\n").split("\n"))
         if not options.quiet:
+            for line in _consequences(outcome):
+                note(line)
             note(f"Would fix {summary}")
         status = 1 if outcome.diffs else 0
     elif options.fix_only:
@@ -377,6 +379,15 @@ def _finish(run: Run, outcome: Outcome, stdin: Source | None = None, *, to_stder
     if options.exit_zero:
         status = 0
     return 2 if outcome.failed else status
+
+
+def _consequences(outcome: Outcome) -> Iterator[str]:
+    """What the fixes that change training change, once for each file."""
+    for filename, findings in outcome.fixed.items():
+        fixes = ((one.fix, one.span.start.row) for one in findings if one.fix is not None)
+        rows = {fix.message: row for fix, row in fixes if fix.applicability is Applicability.UNSAFE}
+        for message, row in rows.items():
+            yield f"{filename}:{row}: {message}"
 
 
 def _report(run: Run, outcome: Outcome, stdin: Source | None, to_stderr: bool) -> None:

@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from wdlint.facts.optimizers import OptimizerSite
+from wdlint.facts.optimizers import OptimizerSite, related, writers
+from wdlint.findings import Span
 from wdlint.grouping.interpreter import Interpreter, Outcome, outcomes
-from wdlint.grouping.values import NotFollowed, Once, Opaque, Step, Table, Trail, number_of
+from wdlint.grouping.operations import in_order
+from wdlint.grouping.values import Forced, NotFollowed, Once, Opaque, Step, Table, Trail, number_of
 from wdlint.grouping.world import Tensor, World, world
 from wdlint.models.expressions import altered, of_value
 from wdlint.models.parameters import Inventory
+from wdlint.models.wrapping import ATTRIBUTES, wrapped, wrappers
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module, statements_of
 from wdlint.reading.values import Instance, Known, Place, Product, Unknown, Value, alternatives, number, numbers
+
+
+class Site(Protocol):
+    """Where groups are made: the construction of an optimizer, or what makes a library construct one."""
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """What evaluates for its project."""
+
+    @property
+    def module(self) -> Module:
+        """The file that it is in."""
+
+    @property
+    def call(self) -> ast.Call:
+        """The call."""
+
+    @property
+    def span(self) -> Span:
+        """Where findings about it are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +70,18 @@ class Assignment:
     `unsure`: parameters may have been frozen by code that could not be followed.
     """
 
-    site: OptimizerSite
+    site: Site
     worlds: tuple[World, ...]
     groups: tuple[MadeGroup, ...]
     trail: Trail
     frozen: dict[Tensor, bool]
     unsure: bool
+    rerun: Callable[[Forced], tuple[list[MadeGroup], object] | None] | None = None
+
+    def again(self, forced: Forced) -> list[MadeGroup] | None:
+        """The groups that the same way gives when some questions are answered otherwise; None when not known."""
+        found = self.rerun(forced) if self.rerun is not None else None
+        return found[0] if found is not None else None
 
     def trains(self, tensor: Tensor) -> bool:
         """Whether a tensor is trained."""
@@ -82,13 +111,9 @@ class Worlds:
 
     def of_value(self, value: Value) -> World | None:
         """The model that a value is, if it is known to be one."""
-        match value:
-            case Known(Instance(cls, call)):
-                key: object = (id(cls.node), id(call))
-            case Known(Product(_, call)):
-                key = id(call)
-            case _:
-                return None
+        key = identity(value)
+        if key is None:
+            return None
         if key not in self.known:
             found = of_value(self.evaluator, value)
             if found is not None and self.built is not None and found.model_class == self.built.model_class:
@@ -106,9 +131,28 @@ class Worlds:
         return self.known["built"]
 
     def altered(self, whole: World, node: ast.expr, module: Module) -> World:
-        """The model after the code has replaced parts of it."""
+        """The model after the code has replaced parts of it and put a wrapper around it."""
         if not isinstance(node, ast.Name):
             return whole
+        found = self._altered(whole, node, module)
+        for path in wrappers(self.evaluator, node, module):
+            found = self.wrapped(found, path)
+        return found
+
+    def wrapped(self, whole: World, path: str) -> World:
+        """The model inside a wrapper that puts something before its names; any other wrapper changes nothing."""
+        if path not in ATTRIBUTES:
+            return whole
+        key = (id(whole), path)
+        if key not in self.known:
+            made = world(wrapped(whole.inventory, path), whole.value)
+            made.exact, made.wrapper, made.inner = whole.exact, path, f"{ATTRIBUTES[path]}.{whole.inner}".rstrip(".")
+            self.known[key] = made
+        found = self.known[key]
+        assert found is not None
+        return found
+
+    def _altered(self, whole: World, node: ast.Name, module: Module) -> World:
         key = (id(whole), module.path, node.id)
         if key not in self.known:
             found = altered(self.evaluator, whole.inventory, node, module)
@@ -118,8 +162,21 @@ class Worlds:
         return made
 
 
+def identity(value: Value | None) -> object:
+    """What two values share that are one object; None for what is no object that is built in the code."""
+    match value:
+        case Known(Instance(cls, call)):
+            return (id(cls.node), id(call))
+        case Known(Product(_, call)):
+            return id(call)
+    return None
+
+
 def assignments(site: OptimizerSite, built: Inventory | None) -> Iterator[Assignment | Failed]:
     """Each way in which the groups of a site come about, or why one is not known."""
+    if rewritten := _rewritten(site):
+        yield Failed(rewritten)
+        return
     given = site.arguments.get("params")
     if given is None or not isinstance(given.place.node, ast.expr):
         yield Failed("the parameters are not given where the optimizer is built")
@@ -133,18 +190,45 @@ def assignments(site: OptimizerSite, built: Inventory | None) -> Iterator[Assign
             groups += _groups(site, run, [run.value_at(added, site.module)])
         return groups, run.frozen
 
-    for outcome in outcomes(site.evaluator, worlds, work):
-        yield _assigned(site, worlds, outcome)
+    for outcome in outcomes(site.evaluator, worlds, work, same_groups):
+        yield assigned(site, worlds, outcome)
 
 
-def _assigned(site: OptimizerSite, worlds: Worlds, outcome: Outcome) -> Assignment | Failed:
+def same_groups(one: tuple[list[MadeGroup], object], other: tuple[list[MadeGroup], object]) -> bool:
+    """Whether two runs make the same groups, but for the order of their members."""
+    first, second = ([(set(group.members), group.decay) for group in groups] for groups, _ in (one, other))
+    return first == second
+
+
+def _rewritten(site: OptimizerSite) -> str:
+    """Why the groups' decay is not what they are made with: later code may spare some of them."""
+    for module in related(site.evaluator, site.module, "param_groups", "weight_decay"):
+        for writer in writers(module):
+            options = numbers(site.evaluator.evaluate(writer.value, site.evaluator.frame(module)))
+            if isinstance(writer.node, ast.Assign) and (
+                any(option.value == 0 for option in options) or _is_given_the_group(writer.node)
+            ):
+                return f"line {writer.span.start.row} of {writer.span.filename} writes the decay of groups"
+    return ""
+
+
+def _is_given_the_group(node: ast.Assign) -> bool:
+    """Whether the value comes from a call that sees the group."""
+    target = node.targets[0]
+    group = ast.unparse(target.value) if isinstance(target, ast.Subscript) else ""
+    calls = [inner for inner in ast.walk(node.value) if isinstance(inner, ast.Call)]
+    return any(ast.unparse(given) == group for call in calls for given in call.args)
+
+
+def assigned(site: Site, worlds: Worlds, outcome: Outcome) -> Assignment | Failed:
+    """What a run says of a site."""
     if outcome.failure:
         return Failed(outcome.failure, outcome.raised)
     groups, frozen = outcome.value
     met = {tensor for group in groups for tensor in group.members}
     known = dict.fromkeys(one for one in worlds.known.values() if one is not None)
     used = tuple(one for one in known if any(tensor in met for tensor in one.tensors.values()))
-    return Assignment(site, used, tuple(groups), outcome.trail, frozen, outcome.unsure)
+    return Assignment(site, used, tuple(groups), outcome.trail, frozen, outcome.unsure, outcome.again)
 
 
 def _added(site: OptimizerSite) -> Iterator[ast.expr]:
@@ -185,8 +269,10 @@ def _group(site: OptimizerSite, run: Interpreter, table: dict[Any, Any]) -> Made
 
 def _listed(run: Interpreter, value: Any) -> list[Any]:
     match value:
-        case list() | tuple() | Once() | set() | frozenset():
+        case list() | tuple() | Once() | KeysView() | ValuesView() | ItemsView():
             return list(value)
+        case set() | frozenset():
+            return in_order(value)
         case dict():
             return list(value.values()) if "params" not in value else [value]
         case Opaque(Unknown(reason)):

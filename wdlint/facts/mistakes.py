@@ -3,94 +3,41 @@
 from __future__ import annotations
 
 import ast
-import enum
-import fnmatch
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from wdlint.facts.assignment import Assignment, Failed, MadeGroup, assignments
+from wdlint.facts import library_groups
+from wdlint.facts.assignment import Assignment, Failed, assignments
+from wdlint.facts.causes import Cause as Cause
+from wdlint.facts.causes import Mistake as Mistake
+from wdlint.facts.causes import everything, ordered
+from wdlint.facts.deciding import Decider, decay_of, may_be_zero
 from wdlint.facts.optimizers import OptimizerSite, sites
+from wdlint.facts.patterns import NAMED, Word, after, matched, words
+from wdlint.facts.predicates import FRAGMENT
+from wdlint.facts.structure import empty, flat, swapped_decay, twice_or_never
 from wdlint.findings import Unresolved
+from wdlint.grouping.helpers import is_idiom
 from wdlint.grouping.policy import POLICIES, Policy
 from wdlint.grouping.values import Step, Test
 from wdlint.grouping.world import Tensor, World
+from wdlint.models.expressions import WRAPPERS as MAY_WRAP
 from wdlint.models.parameters import Inventory, Kind, Parameter
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module
-from wdlint.reading.values import Known, Place, number, numbers
-
-
-class Cause(enum.Enum):
-    """Why parameters are treated otherwise than the policy says; each is one rule's."""
-
-    SWAPPED = "swapped"
-    TWICE = "in two groups"
-    LEFT_OUT = "in no group"
-    EMPTY = "an empty group"
-    DEAD_PATTERN = "a pattern that matches nothing"
-    PARTIAL_PATTERN = "a pattern that matches some"
-    OVERMATCH = "a pattern that matches weights"
-    PREFIX = "a name that lacks its prefix"
-    RANK = "a rank test"
-    TYPES = "a list of types"
-    KIND = "nothing asks for the kind"
-    SPARED = "weights are spared"
-    TIED = "one of two names is asked for"
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """One cause, and all parameters that it concerns, in the order of the model.
-
-    `kind`: what these are, None where they are of several. `patterns`: the fragments or names that the code looks
-    for, `place` where the first of them is written. `test`: the condition that decided. `matched`: parameters of the
-    kind that the patterns do reach. `on_purpose`: another named policy, which the code evidently follows, says so.
-    `maybe`: the decay is 0 until someone sets it.
-    """
-
-    assignment: Assignment
-    cause: Cause
-    parameters: tuple[Parameter, ...]
-    kind: Kind | None = None
-    patterns: tuple[str, ...] = ()
-    place: Place | None = None
-    test: Place | None = None
-    step: Place | None = None
-    matched: tuple[Parameter, ...] = ()
-    on_purpose: str = ""
-    maybe: bool = False
-
-    @property
-    def site(self) -> OptimizerSite:
-        """The optimizer."""
-        return self.assignment.site
-
-    @property
-    def inventories(self) -> tuple[Inventory, ...]:
-        """The models."""
-        return tuple(world.inventory for world in self.assignment.worlds)
-
-    @property
-    def all(self) -> tuple[Parameter, ...]:
-        """All parameters of the models."""
-        return tuple(p for inventory in self.inventories for p in inventory.parameters)
-
-    @property
-    def exact(self) -> bool:
-        """Whether names and counts are those of the real model."""
-        return all(world.exact and not world.inventory.typical for world in self.assignment.worlds)
-
-    @property
-    def key(self) -> object:
-        """What two mistakes have in common that are one, found in two ways through the code."""
-        return (self.cause, self.kind, self.patterns, tuple(p.name for p in self.parameters))
+from wdlint.reading.values import Instance, Known, Place, Product
 
 
 def mistakes(site: OptimizerSite, policy: Policy, built: Inventory | None) -> Iterator[Mistake | Failed]:
     """The mistakes that a site makes in every way through its code; or why its groups are not known."""
+    yield from judged(assignments(site, built), policy)
+
+
+def judged(followed: Iterable[Assignment | Failed], policy: Policy) -> Iterator[Mistake | Failed]:
+    """The mistakes that all ways in which groups come about have in common; or why one is not known."""
     ways: list[Assignment] = []
-    for way in assignments(site, built):
+    for way in followed:
         if isinstance(way, Failed):
             if not way.raises:
                 yield way
@@ -99,7 +46,9 @@ def mistakes(site: OptimizerSite, policy: Policy, built: Inventory | None) -> It
             ways.append(way)
     if not ways:
         return
-    found = [list(_of_way(way, policy)) for way in ways]
+    ways.sort(key=lambda way: sum(bool(world.wrapper) for world in way.worlds))  # names as they are come first
+    decider = Decider()
+    found = [list(_of_way(way, policy, decider)) for way in ways]
     for mistake in found[0]:
         if all(any(other.key == mistake.key for other in others) for others in found[1:]):
             yield mistake
@@ -113,6 +62,9 @@ def of_module(
         if isinstance(site, OptimizerSite) and divides(site):
             for found in mistakes(site, policy, built):
                 yield Unresolved(site.span, f"groups: {found.reason}") if isinstance(found, Failed) else found
+    for call in library_groups.sites(evaluator, module):
+        followed = list(library_groups.ways(call, built))
+        yield from library_groups.told(call, followed, judged(followed, policy))
 
 
 def divides(site: OptimizerSite) -> bool:
@@ -120,234 +72,206 @@ def divides(site: OptimizerSite) -> bool:
     return not site.variants or any(len(variant) > 1 or variant[0].mapping is not None for variant in site.variants)
 
 
-def _of_way(way: Assignment, policy: Policy) -> Iterator[Mistake]:
+def _of_way(way: Assignment, policy: Policy, decider: Decider) -> Iterator[Mistake]:
     if not way.worlds or any(decay_of(group) is None for group in way.groups):
         return
     decayed = [t for g in way.groups if decay_of(g) for t in g.members if way.trains(t)]
     spared = [t for g in way.groups if not decay_of(g) for t in g.members if way.trains(t)]
-    yield from _twice_or_never(way)
-    if not decayed or all(decay_of(group) for group in way.groups):
+    yield from twice_or_never(way)
+    if not decayed:
+        if any(group.decayed for group in way.groups):
+            yield from empty(way)
+        return
+    if all(decay_of(group) for group in way.groups):
         return  # undivided: WD400's
-    swapped = _swapped(decayed, spared)
-    if swapped:
-        yield Mistake(way, Cause.SWAPPED, _ordered(way, decayed))
+    if swapped_decay(decayed, spared):
+        yield Mistake(way, Cause.SWAPPED, ordered(way, decayed))
         return
-    purpose = _evident(way, decayed, spared)
-    found = list(_wrongly_decayed(way, policy, decayed, purpose))
+    tied = list(_tied(way, decayed, decider))
+    found = list(_wrongly_decayed(way, policy, decayed, spared, tied, decider))
+    yield from tied
     yield from found
-    if not any(mistake.cause in (Cause.DEAD_PATTERN, Cause.PREFIX) for mistake in found):
-        yield from _empty(way)
-    yield from _wrongly_spared(way, policy, spared)
-    yield from _idle_patterns(way)
-    yield from _tied(way)
+    if not any(mistake.kind in (Kind.NORM, Kind.BIAS) or mistake.cause is Cause.PREFIX for mistake in found):
+        yield from empty(way)
+    if not any(mistake.cause is Cause.DEAD_PATTERN for mistake in found):
+        yield from _idle(way, decayed, decider)
+    yield from _wrongly_spared(way, policy, spared, decider)
 
 
-def decay_of(group: MadeGroup) -> bool | None:
-    """Whether a group is decayed, now or once a user raises a decay that is shipped as 0; None when not known."""
-    value = number(group.decay)
-    if value is not None and isinstance(group.decay, Known):
-        return value != 0 or group.decay.origin.settable
-    found = list(numbers(group.decay))
-    if not found:
-        return None
-    return True if any(option.value > 0 or option.origin.settable for option in found) else None
+# decayed, though the policy spares them
 
 
-def may_be_zero(group: MadeGroup) -> bool:
-    """Whether a group's decay is 0 as shipped."""
-    return not any(option.value > 0 for option in numbers(group.decay))
+@dataclass(frozen=True, slots=True)
+class _Explained:
+    """Why some tensors of one kind are decayed: the words or the tests that missed them, the tensors these do reach."""
+
+    cause: Cause
+    tensors: list[Tensor]
+    words: tuple[Word, ...] = ()
+    test: Test | None = None
+    reached: tuple[Tensor, ...] = ()
 
 
-# the groups as such
+# What a rank test is meant to catch, whatever its shape.
+VECTORS = (Kind.NORM, Kind.BIAS, Kind.SCALE)
+# Kinds of which a pattern is after all; of others it names some that are not to be decayed.
+WHOLE = frozenset({Kind.NORM, Kind.BIAS})
 
 
-def _twice_or_never(way: Assignment) -> Iterator[Mistake]:
-    count: dict[Tensor, int] = {}
-    for group in way.groups:
-        for tensor in group.members:
-            count[tensor] = count.get(tensor, 0) + 1
-    twice = [tensor for tensor, times in count.items() if times > 1]
-    if twice:
-        yield Mistake(way, Cause.TWICE, _ordered(way, twice))
-    left = [tensor for world in way.worlds for tensor in left_out(way, world)]
-    if left and not twice:
-        tested = [tensor for tensor in left if tensor in way.trail.tests]
-        first = way.trail.tests[tested[0]][-1].place if tested else None
-        yield Mistake(way, Cause.LEFT_OUT, _ordered(way, left), test=first)
-
-
-def _empty(way: Assignment) -> Iterator[Mistake]:
-    """Groups without a member, where neither a drained iterator (WD205) nor a membership test (WD209) explains it."""
-    looked_up = any(test.kind == "member" and test.pattern for tests in way.trail.tests.values() for test in tests)
-    for group in way.groups:
-        if not group.members and all(world.exact for world in way.worlds) and not way.trail.drained and not looked_up:
-            yield Mistake(way, Cause.EMPTY, (), place=group.place)
-
-
-def left_out(way: Assignment, world: World) -> Iterator[Tensor]:
-    """The trainable tensors of a model that are in no group, where the model is known as a whole."""
-    if not world.exact or way.unsure or not all(group.members for group in way.groups):
-        return
-    inside = {tensor for group in way.groups for tensor in group.members}
-    for tensor in dict.fromkeys(world.tensors.values()):
-        if tensor not in inside and way.trains(tensor):
-            yield tensor
-
-
-def _swapped(decayed: list[Tensor], spared: list[Tensor]) -> bool:
-    """Whether most vectors are decayed while most of the matrices' elements are not (research/domain.md, WD203)."""
-    vectors = [sum(_flat(t.parameter) for t in side) for side in (decayed, spared)]
-    matrices = [sum(t.parameter.elements or 0 for t in side if not _flat(t.parameter)) for side in (decayed, spared)]
-    return vectors[0] > vectors[1] > -1 and vectors[0] > 0 and matrices[1] > matrices[0]
-
-
-def _flat(parameter: Parameter) -> bool:
-    return parameter.shape is not None and len(parameter.shape) < 2
-
-
-# parameters of some kind
-
-
-NAMED = frozenset({"in", "endswith", "startswith", "==", "re.search", "re.match", "re.fullmatch", "fnmatch", "member"})
-
-# What a fragment of a name is after, by what parameters are called in practice.
-AFTER: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    (Kind.POSITION, re.compile(r"pos_embed|position|wpe|cls_token|mask_token|dist_token|reg_token|register", re.I)),
-    (Kind.RELATIVE_POSITION, re.compile(r"relative|rel_pos|bias_table", re.I)),
-    (Kind.BIAS, re.compile(r"bias|(^|\.)b$|beta$", re.I)),
-    (Kind.NORM, re.compile(r"norm|(^|[._])(ln|bn|gn)([._\d]|$)|^ln|^bn|gamma", re.I)),
-    (Kind.EMBEDDING, re.compile(r"embed|wte|(^|\.)emb", re.I)),
-    (Kind.SCALE, re.compile(r"scale|temperature|(^|[._])ls\d", re.I)),
-    (Kind.SSM, re.compile(r"A_log|dt_bias|(^|\.)D$")),
-)
-
-
-def after(pattern: str) -> Kind | None:
-    """The kind that a pattern is evidently after; None when that is not clear."""
-    return next((kind for kind, words in AFTER if words.search(pattern)), None)
-
-
-def hits(kind: str, pattern: str, name: str) -> bool:
-    """Whether a question about a name would be answered with yes."""
-    match kind:
-        case "in":
-            return pattern in name
-        case "endswith":
-            return name.endswith(pattern)
-        case "startswith":
-            return name.startswith(pattern)
-        case "==":
-            return name == pattern
-        case "fnmatch":
-            return fnmatch.fnmatchcase(name, pattern)
-        case "member":
-            return name in pattern.split("\n")
-    try:
-        return bool(re.search(pattern, name))
-    except re.error:
-        return False
-
-
-def _wrongly_decayed(way: Assignment, policy: Policy, decayed: list[Tensor], purpose: str) -> Iterator[Mistake]:
-    by_kind: dict[Kind, list[Tensor]] = {}
-    for tensor in decayed:
-        if policy.decays(tensor.parameter) is False and not _merely_declared(policy, tensor.parameter):
-            by_kind.setdefault(tensor.parameter.kind, []).append(tensor)
+def _wrongly_decayed(
+    way: Assignment,
+    policy: Policy,
+    decayed: list[Tensor],
+    spared: list[Tensor],
+    tied: list[Mistake],
+    decider: Decider,
+) -> Iterator[Mistake]:
+    done = {parameter.name for mistake in tied for parameter in mistake.parameters}
+    by_kind: dict[Kind, list[Tensor]] = {Kind.NORM: []}
+    for tensor in dict.fromkeys(decayed):
+        parameter = tensor.parameter
+        wrong = policy.decays(parameter) is False and not _merely_declared(parameter)
+        if wrong and not parameter.conditional and parameter.name not in done:
+            by_kind.setdefault(parameter.kind, []).append(tensor)
+    purpose = _evident(way, decayed, spared)
     maybe = all(may_be_zero(group) for group in way.groups if decay_of(group))
+    norms: set[str] = set()  # norm layers that a mistake is about
     for kind, tensors in by_kind.items():
-        meant = purpose if purpose and POLICIES[purpose].decays(tensors[0].parameter) is not False else ""
-        for cause, some, found in _explained(way, kind, tensors):
+        left = [t for t in tensors if kind is not Kind.BIAS or _owner(t) not in norms]
+        for one in _explained(way, kind, left, decider):
+            if kind is Kind.NORM and one.cause is not Cause.KIND:
+                norms |= {_owner(tensor) for tensor in one.tensors}
+            meant = purpose if purpose and POLICIES[purpose].decays(one.tensors[0].parameter) is not False else ""
             yield Mistake(
                 way,
-                cause,
-                _ordered(way, some),
+                one.cause,
+                ordered(way, one.tensors),
                 kind,
-                tuple(dict.fromkeys(test.pattern for test in found)) if cause is not Cause.RANK else (),
-                _written(found[0]) if found else None,
-                found[0].place if found else None,
-                _step(way, some),
-                _reached(way, kind, found) if cause is Cause.PARTIAL_PATTERN else (),
-                meant if cause is Cause.KIND else "",
+                tuple(dict.fromkeys(word.text for word in one.words)) or _types(one),
+                _written(way, one.words[0]) if one.words else None,
+                one.test.place if one.test is not None else None,
+                _step(way, one.tensors),
+                ordered(way, one.reached),
+                meant if one.cause is Cause.KIND else "",
                 maybe,
             )
 
 
-def _merely_declared(policy: Policy, parameter: Parameter) -> bool:
+def _merely_declared(parameter: Parameter) -> bool:
     """Whether only the model's own declaration exempts it: that is WD410's."""
     return parameter.declared_exempt and parameter.kind in (Kind.WEIGHT, Kind.LORA)
 
 
-def _explained(way: Assignment, kind: Kind, tensors: list[Tensor]) -> Iterator[tuple[Cause, list[Tensor], list[Test]]]:
+def _owner(tensor: Tensor) -> str:
+    return tensor.parameter.name.rpartition(".")[0]
+
+
+def _types(one: _Explained) -> tuple[str, ...]:
+    return tuple(one.test.pattern.split(", ")) if one.cause is Cause.TYPES and one.test is not None else ()
+
+
+def _explained(way: Assignment, kind: Kind, tensors: list[Tensor], decider: Decider) -> Iterator[_Explained]:
     """Split wrongly decayed tensors of a kind by the cause that explains them."""
     rest = tensors
-    ranked = [t for t in rest if kind in (Kind.NORM, Kind.BIAS, Kind.SCALE) and not _flat(t.parameter)]
-    tested = [t for t in ranked if _asked(way, t, lambda test: test.kind == "rank")]
-    if tested:
-        yield Cause.RANK, tested, _asked(way, tested[0], lambda test: test.kind == "rank")
-        rest = [t for t in rest if t not in tested]
-    if not rest:
+    for explain in (_by_rank, _by_prefix, _by_words, _by_types):
+        for one in explain(way, kind, rest, decider):
+            yield one
+            rest = [tensor for tensor in rest if tensor not in one.tensors]
+    rest = [tensor for tensor in rest if not _looked_up(way, tensor)]
+    if rest:
+        yield _Explained(Cause.KIND, rest)
+
+
+def _by_rank(way: Assignment, kind: Kind, tensors: list[Tensor], decider: Decider) -> Iterator[_Explained]:
+    found: list[Tensor] = []
+    first: Test | None = None
+    for tensor in tensors:
+        tests = [test for test in _tests(way, tensor) if test.kind == "rank"]
+        if kind in VECTORS and tensor.parameter.shape is not None and not flat(tensor.parameter) and tests:
+            if first is None and not decider.decides(way, tensor, tests):
+                return
+            first = first or tests[0]
+            found.append(tensor)
+    if found:
+        yield _Explained(Cause.RANK, found, test=first)
+
+
+def _by_words(way: Assignment, kind: Kind, tensors: list[Tensor], decider: Decider) -> Iterator[_Explained]:
+    missed: dict[Word, list[Tensor]] = {}
+    for word, lost in _failed(way, tensors, decider):
+        if kind in word.after and not word.whole:
+            missed[word] = lost
+    if not missed:
         return
-    names = [t.parameter.name for t in _everything(way)]
-    aimed = {
-        test.pattern: test
-        for tensor in rest
-        for test in _asked(way, tensor, lambda test: test.kind in NAMED - {"member"})
-        if after(test.pattern) is kind
-    }
-    prefixed = _prefixed(way, rest)
-    dead = [test for test in aimed.values() if not _matches(way, test, names)]
-    alive = [test for test in aimed.values() if test not in dead]
-    if prefixed is not None:
-        yield Cause.PREFIX, prefixed[1], [prefixed[0]]
-        rest = [t for t in rest if t not in prefixed[1]]
-    if rest and dead:
-        yield Cause.DEAD_PATTERN, rest, dead
-    elif rest and alive:
-        yield Cause.PARTIAL_PATTERN, rest, alive
-    elif rest:
-        typed = [test for test in _asked(way, rest[0], lambda test: test.kind == "type") if _of_norms(test.pattern)]
-        if typed and kind is Kind.NORM:
-            yield Cause.TYPES, rest, typed
-        else:
-            yield Cause.KIND, rest, []
+    lost = [tensor for tensor in tensors if any(tensor in some for some in missed.values())]
+    reach = {word: matched(way, word) for word in missed}
+    alive = [word for word, some in reach.items() if any(t.parameter.kind is kind for t in some)]
+    dead = [word for word, some in reach.items() if not some]
+    if alive:
+        if kind in WHOLE:
+            reached = tuple(t for word in alive for t in reach[word] if t.parameter.kind is kind)
+            yield _Explained(Cause.PARTIAL_PATTERN, lost, tuple(alive), alive[0].test, reached)
+    elif dead and all(world.inventory.complete for world in way.worlds):
+        yield _Explained(Cause.DEAD_PATTERN, lost, tuple(dead), dead[0].test)
+    else:
+        yield _Explained(Cause.PARTIAL_PATTERN, lost, tuple(missed), next(iter(missed)).test)
 
 
-def _matches(way: Assignment, test: Test, names: list[str]) -> bool:
-    """Whether a pattern reaches any parameter: in the code (which may lower names first), or by itself."""
-    if any(hits(test.kind, test.pattern, name) for name in names):
-        return True
-    return any(
-        one.answer and one.kind == test.kind and one.pattern == test.pattern
-        for tests in way.trail.tests.values()
-        for one in tests
-    )
+# What cannot be told without knowing what part of a name is looked at.
+ANCHORED = ("==", "startswith", "re.match", "re.fullmatch", "fnmatch")
 
 
-def _of_norms(classes: str) -> bool:
-    return re.search(r"norm", classes, re.I) is not None
-
-
-def _asked(way: Assignment, tensor: Tensor, wanted: Callable[[Test], bool]) -> list[Test]:
-    """The questions about a tensor that were answered with no (of rank tests: all)."""
-    return [t for t in way.trail.tests.get(tensor, ()) if wanted(t) and (t.kind == "rank" or not t.answer)]
+def _failed(way: Assignment, tensors: list[Tensor], decider: Decider) -> Iterator[tuple[Word, list[Tensor]]]:
+    """The words that were looked for in vain in these tensors' names and would have decided, with the tensors."""
+    asked: dict[tuple[str, str], tuple[Test, list[Tensor]]] = {}
+    for tensor in tensors:
+        for test in _tests(way, tensor):
+            if not test.answer and test.kind in NAMED and test.pattern:
+                some = asked.setdefault((test.kind, test.pattern), (test, []))[1]
+                if tensor not in some:
+                    some.append(tensor)
+    for test, some in asked.values():
+        found = list(words(way, test))
+        if any(word.after != {None} for word in found) and decider.decides(way, some[0], [test]):
+            yield from ((word, some) for word in found if word.read is not None or word.kind not in ANCHORED)
 
 
 WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.")
 
 
-def _prefixed(way: Assignment, tensors: list[Tensor]) -> tuple[Test, list[Tensor]] | None:
-    """Tensors that a list names in full but for a prefix, and the question that they failed."""
-    every = [t.parameter.name for t in _everything(way)]
-    for tensor in tensors:
-        for test in _asked(way, tensor, lambda test: test.kind in ("member", "==", "startswith")):
-            lost = [word for word in test.pattern.split("\n") if word and not any(n.startswith(word) for n in every)]
-            # a fragment such as `bias` ends many names: what is lost here is one parameter's own name
-            meant = {word: [n for n in every if n.endswith(f".{_bare(word)}")] for word in lost}
-            single = {names[0] for names in meant.values() if len(names) == 1}
-            missed = [t for t in tensors if t.parameter.name in single]
-            if missed:
-                return test, missed
-    return None
+def _by_prefix(way: Assignment, kind: Kind, tensors: list[Tensor], decider: Decider) -> Iterator[_Explained]:
+    """Names that are right but for what stands before them."""
+    every = [tensor.parameter.name for tensor in everything(way)]
+    paths = {path for world in way.worlds for path in world.inventory.modules if path}
+    found: dict[Word, list[Tensor]] = {}
+    for word, some in _failed(way, tensors, decider):
+        if FRAGMENT.fullmatch(word.text) or matched(way, word):
+            continue
+        if _bare(word.text) != word.text and not all(map(_unwrapped, way.worlds)):
+            continue  # a launcher may wrap it
+        if word.whole or (word.kind == "startswith" and kind in word.after):
+            bare = _bare(word.text)
+            meant = [name for name in every if name == bare or name.endswith(f".{bare}")]
+            # what ends many names is a fragment: here one parameter's own name is meant
+            lost = [t for t in some if meant == [t.parameter.name]]
+        else:
+            tail = _tail(word.text, paths)
+            lost = [t for t in some if tail and after(tail) is kind and tail in t.parameter.name]
+        if lost:
+            found[word] = lost
+    if found:
+        lost = [tensor for tensor in tensors if any(tensor in some for some in found.values())]
+        yield _Explained(Cause.PREFIX, lost, tuple(found), next(iter(found)).test)
+
+
+def _unwrapped(world: World) -> bool:
+    """Whether the code builds the model itself and gives it to nothing that may wrap it."""
+    match world.value:
+        case Known(Instance()):
+            return True
+        case Known(Product(path)):
+            return path not in MAY_WRAP
+    return False
 
 
 def _bare(word: str) -> str:
@@ -356,83 +280,184 @@ def _bare(word: str) -> str:
     return word
 
 
-def _wrongly_spared(way: Assignment, policy: Policy, spared: list[Tensor]) -> Iterator[Mistake]:
-    weights = [t for t in spared if policy.decays(t.parameter) is True and t.parameter.kind is Kind.WEIGHT]
-    by_pattern: dict[str, list[tuple[Tensor, Test]]] = {}
-    others: list[Tensor] = []
-    for tensor in weights:
-        found = [t for t in way.trail.tests.get(tensor, ()) if t.answer and t.kind in NAMED]
-        if not found:
-            others.append(tensor)
+def _tail(word: str, paths: set[str]) -> str:
+    """What a word looks for behind a wrapper's or a module's path; empty where it has none before it."""
+    bare = _bare(word)
+    if bare != word:
+        return bare
+    head, _, tail = word.partition(".")
+    return tail if head in paths else ""
+
+
+def _by_types(way: Assignment, kind: Kind, tensors: list[Tensor], decider: Decider) -> Iterator[_Explained]:
+    if kind is not Kind.NORM:
+        return
+    asked: dict[str, tuple[Test, list[Tensor]]] = {}
+    for tensor in tensors:
+        for test in _tests(way, tensor):
+            if test.kind == "type" and not test.answer and re.search("norm", test.pattern, re.I):
+                asked.setdefault(test.pattern, (test, []))[1].append(tensor)
+    for test, some in asked.values():
+        if decider.decides(way, some[0], [test]):
+            yield _Explained(Cause.TYPES, list(dict.fromkeys(some)), test=test)
+            return
+
+
+def _looked_up(way: Assignment, tensor: Tensor) -> bool:
+    """Whether its full name was looked for among fragments: that is WD209's."""
+    return any(
+        not test.answer
+        and test.kind == "member"
+        and any(FRAGMENT.fullmatch(w.text) and w.whole and w.text in test.text for w in words(way, test))
+        for test in _tests(way, tensor)
+    )
+
+
+def _tests(way: Assignment, tensor: Tensor) -> list[Test]:
+    return way.trail.tests.get(tensor, [])
+
+
+# not decayed, though the policy decays them
+
+
+# What a word may be after that does not say that weights are meant, too.
+INNOCENT = frozenset({Kind.NORM, Kind.BIAS, Kind.SCALE, Kind.SSM})
+
+
+def _wrongly_spared(way: Assignment, policy: Policy, spared: list[Tensor], decider: Decider) -> Iterator[Mistake]:
+    by_word: dict[Word, list[Tensor]] = {}
+    by_test: dict[tuple[str, str], tuple[Test, list[Tensor]]] = {}
+    known: dict[tuple[str, str], Word] = {}
+    for tensor in dict.fromkeys(spared):
+        if policy.decays(tensor.parameter) is not True or not _is_matrix(tensor.parameter):
             continue
-        test = found[-1]
-        if test.kind != "member" and after(test.pattern) not in (None, Kind.WEIGHT):
-            by_pattern.setdefault(test.pattern, []).append((tensor, test))
-    for pattern, hit in by_pattern.items():
-        tensors = [tensor for tensor, _ in hit]
-        test = hit[0][1]
+        named = _deciding(way, tensor, decider)
+        hit = [word for test in named for word in words(way, test) if word.test.kind != "member" or _hits(word, tensor)]
+        if any(word.after - INNOCENT for word in hit):
+            continue  # somebody asks for the head, an embedding or a layer by its name
+        for word in hit[-1:]:
+            by_word.setdefault(known.setdefault((word.kind, word.text), word), []).append(tensor)
+        for test in [] if hit else _tests(way, tensor):
+            if _excludes(test):
+                by_test.setdefault((test.kind, test.pattern), (test, []))[1].append(tensor)
+    for word, tensors in by_word.items():
         yield Mistake(
             way,
             Cause.OVERMATCH,
-            _ordered(way, tensors),
-            after(pattern),
-            (pattern,),
-            _written(test),
-            test.place,
+            ordered(way, tensors),
+            next((kind for kind in Kind if kind in word.after), None),
+            (word.text,),
+            _written(way, word),
+            word.test.place,
             _step(way, tensors),
         )
-    untested = [t for t in others if _is_matrix(t.parameter)]
-    if untested:
-        yield Mistake(way, Cause.SPARED, _ordered(way, untested), Kind.WEIGHT, step=_step(way, untested))
+    done: set[Tensor] = set()
+    for test, tensors in by_test.values():
+        some = [tensor for tensor in dict.fromkeys(tensors) if tensor not in done]
+        if some and decider.decides(way, some[0], [test]):
+            done.update(some)
+            yield Mistake(way, Cause.SPARED, ordered(way, some), Kind.WEIGHT, test=test.place, step=_step(way, some))
+
+
+def _deciding(way: Assignment, tensor: Tensor, decider: Decider) -> list[Test]:
+    """The questions about a name whose yes, each alone or all together, put a tensor where it is."""
+    named = {
+        (test.kind, test.pattern): test
+        for test in _tests(way, tensor)
+        if test.answer and test.kind in NAMED and test.pattern
+    }
+    alone = [test for test in named.values() if decider.decides(way, tensor, [test], alike=True)]
+    if alone or len(named) < 2:
+        return alone
+    return list(named.values())[-1:] if decider.decides(way, tensor, named.values(), alike=True) else []
+
+
+def _hits(word: Word, tensor: Tensor) -> bool:
+    return word.reaches(tensor.parameter.name)
+
+
+def _excludes(test: Test) -> bool:
+    """Whether a question may have spared a weight that it was not about: a type that is not listed, a list of names."""
+    match test.kind:
+        case "type":
+            return not test.answer
+        case "rank":
+            return True
+        case "member":
+            return not test.pattern and bool(test.text)
+    return False
 
 
 def _is_matrix(parameter: Parameter) -> bool:
-    return parameter.shape is not None and sum(size != 1 for size in parameter.shape) >= 2
+    return (
+        parameter.kind is Kind.WEIGHT
+        and parameter.shape is not None
+        and sum(size != 1 for size in parameter.shape) >= 2
+    )
 
 
-def _idle_patterns(way: Assignment) -> Iterator[Mistake]:
-    """Patterns that match nothing because the model has none of what they are after."""
-    names = [t.parameter.name for t in _everything(way)]
-    kinds = {t.parameter.kind for t in _everything(way)}
-    idle: dict[str, Test] = {}
-    for tests in way.trail.tests.values():
-        for test in tests:
-            if test.kind not in NAMED - {"member"} or test.pattern in idle:
-                continue
-            kind = after(test.pattern)
-            if kind is not None and kind not in kinds and not _matches(way, test, names):
-                idle[test.pattern] = test
-    if idle and all(world.exact for world in way.worlds):
-        first = next(iter(idle.values()))
-        yield Mistake(way, Cause.DEAD_PATTERN, (), None, tuple(idle), _written(first), first.place)
+# words that find nothing here
 
 
-def _tied(way: Assignment) -> Iterator[Mistake]:
-    """A pattern that only the second name of a tied tensor would match."""
-    for tensor in _everything(way):
-        names = (tensor.parameter.name, *tensor.parameter.aliases)
-        for test in way.trail.tests.get(tensor, ()):
-            if test.kind not in NAMED - {"member"} or test.answer or len(names) < 2:
-                continue
-            every = [t.parameter.name for t in _everything(way)]
-            if any(hits(test.kind, test.pattern, name) for name in every):
-                continue
-            if any(hits(test.kind, test.pattern, name) for name in names[1:]):
-                yield Mistake(
-                    way,
-                    Cause.TIED,
-                    (tensor.parameter,),
-                    tensor.parameter.kind,
-                    (test.pattern,),
-                    _written(test),
-                    test.place,
-                )
+MOST_WORDS = 3  # a list of more serves several models
+
+
+def _idle(way: Assignment, decayed: list[Tensor], decider: Decider) -> Iterator[Mistake]:
+    """Words that find nothing because the model has none of what they are after."""
+    if not all(world.exact for world in way.worlds):
+        return  # there may be others
+    kinds = {tensor.parameter.kind for tensor in everything(way)}
+    asked = {
+        (test.kind, test.pattern): (test, tensor)
+        for tensor, tests in reversed(way.trail.tests.items())
+        for test in tests
+        if test.kind in NAMED - {"member"} and test.pattern
+    }
+    declared = {entry for w in way.worlds for entries in w.inventory.declarations.values() for entry in entries}
+    looked = [(word, tensor) for test, tensor in asked.values() for word in words(way, test)]
+    if len(looked) > MOST_WORDS:
+        return
+    idle = [
+        word
+        for word, tensor in looked
+        if word.after <= WHOLE - kinds
+        and word.text not in declared
+        and not matched(way, word)
+        and tensor in decayed
+        and decider.decides(way, tensor, [word.test])
+    ]
+    if any(Kind.NORM in word.after for word in idle):  # a model without biases is nothing to talk about
+        texts = tuple(dict.fromkeys(word.text for word in reversed(idle)))
+        yield Mistake(way, Cause.DEAD_PATTERN, (), None, texts, _written(way, idle[-1]), idle[-1].test.place)
+
+
+def _tied(way: Assignment, decayed: list[Tensor], decider: Decider) -> Iterator[Mistake]:
+    """A word that only the second name of a tied tensor would answer to."""
+    for tensor in dict.fromkeys(decayed):
+        aliases = tensor.parameter.aliases
+        if not aliases:
+            continue
+        for test in _tests(way, tensor):
+            meant = [
+                word
+                for word in words(way, test)
+                if not test.answer and not matched(way, word) and any(map(word.reaches, aliases))
+            ]
+            if meant and decider.decides(way, tensor, [test]):
+                texts = tuple(dict.fromkeys(word.text for word in meant))
+                kind, place = tensor.parameter.kind, _written(way, meant[0])
+                yield Mistake(way, Cause.TIED, (tensor.parameter,), kind, texts, place, test.place)
                 break
+
+
+BY_NAME = ("hf", "ndim", "timm", "mingpt", "olmo2")
+BY_RANK = ("ndim", "timm", "hf", "mingpt", "olmo2")
 
 
 def _evident(way: Assignment, decayed: list[Tensor], spared: list[Tensor]) -> str:
     """The named policy that the groups follow to the letter, other than `strict` and `everything`."""
-    for name in ("hf", "ndim", "timm", "mingpt", "olmo2"):
+    ranked = any(test.kind == "rank" for tensor in decayed[:1] for test in _tests(way, tensor))
+    for name in BY_RANK if ranked else BY_NAME:
         decays = POLICIES[name].decays
         if all(decays(t.parameter) is not False for t in decayed) and all(
             decays(t.parameter) is not True for t in spared
@@ -441,39 +466,35 @@ def _evident(way: Assignment, decayed: list[Tensor], spared: list[Tensor]) -> st
     return ""
 
 
-def _everything(way: Assignment) -> Iterable[Tensor]:
-    return dict.fromkeys(tensor for world in way.worlds for tensor in world.tensors.values())
-
-
-def _ordered(way: Assignment, tensors: Iterable[Tensor]) -> tuple[Parameter, ...]:
-    """The parameters of some tensors, once each, in the order of the models."""
-    wanted = set(tensors)
-    return tuple(tensor.parameter for tensor in _everything(way) if tensor in wanted)
-
-
-def _reached(way: Assignment, kind: Kind, tests: list[Test]) -> tuple[Parameter, ...]:
-    return tuple(
-        t.parameter
-        for t in _everything(way)
-        if t.parameter.kind is kind and any(hits(test.kind, test.pattern, t.parameter.name) for test in tests)
-    )
-
-
-def _step(way: Assignment, tensors: list[Tensor]) -> Place | None:
-    steps: list[Step] = [step for tensor in tensors[:1] if (step := way.way(tensor)) is not None]
+def _step(way: Assignment, tensors: Iterable[Tensor]) -> Place | None:
+    steps: list[Step] = [step for tensor in list(tensors)[:1] if (step := way.way(tensor)) is not None]
     return steps[0].place if steps else None
 
 
-def _written(test: Test) -> Place:
-    """Where the text that was searched for is written: the nearest literal above the question, or the question."""
-    module = test.place.module
-    line = getattr(test.place.node, "lineno", 0)
-    wanted = test.pattern.split("\n")[0]
-    found = [
-        node
-        for node in module.nodes
-        if isinstance(node, ast.Constant) and node.value == wanted and isinstance(wanted, str)
-    ]
-    before = [node for node in found if node.lineno <= line]
-    nearest = max(before, key=lambda node: node.lineno) if before else next(iter(found), None)
-    return Place(module, nearest) if nearest is not None else test.place
+def _written(way: Assignment, word: Word) -> Place:
+    """Where a word is written: the nearest literal above the question, or the question itself.
+
+    A literal in a function that has nothing to do with either is somebody else's.
+    """
+    asked = word.test.place
+    for module in dict.fromkeys((asked.module, way.site.module)):
+        if is_idiom(module):
+            continue
+        use = asked.node if module is asked.module else way.site.call
+        near = {
+            module.tree,
+            module.function(use),
+            module.function(way.site.call) if module is way.site.module else None,
+        }
+        found = [
+            node
+            for node in module.nodes
+            if isinstance(node, ast.Constant)
+            and node.value == word.text
+            and (module.function(node) or module.tree) in near
+        ]
+        before = [node for node in found if node.lineno <= getattr(use, "lineno", 0)]
+        nearest = max(before, key=lambda node: node.lineno) if before else next(iter(found), None)
+        if nearest is not None:
+            return Place(module, nearest)
+    return asked

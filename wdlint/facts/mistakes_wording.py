@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wdlint.facts.mistakes import Mistake
-from wdlint.findings import Finding, Related, Severity, Span
+from wdlint.findings import Finding, Fix, Related, Severity, Span
 from wdlint.grouping.helpers import is_idiom
 from wdlint.models.wording import described, joined
 from wdlint.reading.values import Place
@@ -21,15 +23,17 @@ def finding(
     at: Place | None = None,
     label: str = "",
     help: str = "",
+    fix: Callable[[], Fix | None] | None = None,
 ) -> Finding:
     """A finding about a mistake: at the pattern, the condition, the group or the optimizer, whichever says most.
 
     Advice where the decay is 0 until someone sets it, and where the code evidently follows a policy that says so.
+    `fix` is asked for one unless it is advice.
     """
     severity = rule.severity if severity is None else severity
     if mistake.maybe or mistake.on_purpose:
         severity = Severity.ADVICE
-    places = [place for place in (at, mistake.place, mistake.test, mistake.step) if _shown(place)]
+    places = [place for place in (at, mistake.place, mistake.test, mistake.step) if place and _shown(place)]
     span = spanned(places[0]) if places else mistake.site.span
     further = {spanned(place): what for place, what in _related(mistake) if _shown(place) and spanned(place) != span}
     if mistake.on_purpose:
@@ -42,6 +46,7 @@ def finding(
         label=label,
         related=[Related(what, where) for where, what in further.items()],
         help=help,
+        fix=fix() if fix is not None and severity is not Severity.ADVICE else None,
         model="; ".join(dict.fromkeys(map(described, mistake.inventories))),
     )
 
@@ -80,3 +85,21 @@ def _holder(name: str) -> str:
     """The last part of a name that says anything: neither `weight` nor a number."""
     parts = [part for part in name.split(".")[:-1] if not part.isdigit() and part != "*"]
     return parts[-1] if parts and name.rpartition(".")[2] in ("weight", "bias") else name.rpartition(".")[2]
+
+
+def none_of(mistake: Mistake) -> str:
+    """`0 of 148 parameters of GPT2LMHeadModel`, or without the count where it is not known."""
+    counted = all(world.exact for world in mistake.assignment.worlds)
+    return f"{f'0 of {len(mistake.all)} parameters' if counted else 'no parameter'} of {of_model(mistake)}"
+
+
+def quoted(mistake: Mistake) -> str:
+    """The patterns: `'bias' and 'LayerNorm.weight'`."""
+    return joined([repr(pattern) for pattern in mistake.patterns])
+
+
+def are(mistake: Mistake) -> str:
+    """`is` or `are`, of the parameters; `would be` where the decay is 0 until someone sets it."""
+    if mistake.maybe:
+        return "would be"
+    return "is" if len(mistake.parameters) == 1 and "*" not in mistake.parameters[0].name else "are"

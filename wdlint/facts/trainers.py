@@ -55,7 +55,7 @@ class TrainerArguments:
 def arguments(evaluator: Evaluator, module: Module) -> Iterator[TrainerArguments]:
     """All choices of a module whose optimizer is known, unless a Trainer near it makes its own optimizer."""
     found = [*_calls(evaluator, module), *_classes(evaluator, module)]
-    if found and not _makes_own_optimizer(evaluator, module):
+    if found and not makes_own_optimizer(evaluator, module):
         yield from found
 
 
@@ -173,20 +173,21 @@ def _name(option: Known) -> str | None:
 def _takes_arguments(evaluator: Evaluator, callee: Known) -> bool:
     match callee.value:
         case External(path):
-            return _is_arguments(path)
+            return is_arguments(path)
         case ClassThing() as cls:
-            return any(map(_is_arguments, evaluator.external_bases(cls)))
+            return any(map(is_arguments, evaluator.external_bases(cls)))
     return False
 
 
-def _is_arguments(path: str) -> bool:
+def is_arguments(path: str) -> bool:
+    """Whether a class of a package is `TrainingArguments` or a kind of it."""
     package, name = path.partition(".")[0], path.rpartition(".")[2]
     if package not in PACKAGES or name.startswith("TF"):
         return False
     return name.endswith("TrainingArguments") or (package == "trl" and name in CONFIGS)
 
 
-def _makes_own_optimizer(evaluator: Evaluator, module: Module) -> bool:
+def makes_own_optimizer(evaluator: Evaluator, module: Module) -> bool:
     """Whether a Trainer of this code overrides `create_optimizer` or is given an optimizer."""
     for near in related(evaluator, module, "Trainer"):
         for node in near.nodes:

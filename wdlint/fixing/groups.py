@@ -85,4 +85,4 @@ def _is_name(node: ast.expr) -> bool:
 
 def _group(model: str, division: Division, test: str, decay: str) -> str:
     members = f"n, p in {model}.named_parameters()" if division.named else f"p in {model}.parameters()"
-    return f'{{"params": [p for {members} if {test.format(model=model)}]{decay}}}'
+    return f'{{"params": [p for {members} if {test.replace("{model}", model)}]{decay}}}'

@@ -98,7 +98,7 @@ def remove_import_name(
     body = next((body for body in bodies if node in body), [])
     if not body or (len(body) == 1 and body is not tree.body):
         return ()
-    return _edits(source, (_without_statement(source, body, node),))
+    return _edits(source, (without_statement(source, body, node),))
 
 
 def swap_import(
@@ -368,7 +368,8 @@ def _is_used(source: Source, tree: ast.Module, bound: str, replaced: Iterable[as
     return False
 
 
-def _without_statement(source: Source, body: list[ast.stmt], node: ast.stmt) -> Change:
+def without_statement(source: Source, body: list[ast.stmt], node: ast.stmt) -> Change:
+    """The change that takes a statement out of its block, with its row where it has one of its own."""
     text = source.text
     start, end = extent_of(source, node)
     number = body.index(node)

@@ -26,6 +26,8 @@ IDIOMS: dict[str, str] = {
     "timm.optim.param_groups_layer_decay": "param_groups_layer_decay",
     "timm.optim.optim_factory.param_groups_layer_decay": "param_groups_layer_decay",
     "timm.optim._param_groups.param_groups_layer_decay": "param_groups_layer_decay",
+    "detectron2.solver.build.get_default_optimizer_params": "get_default_optimizer_params",
+    "detectron2.solver.get_default_optimizer_params": "get_default_optimizer_params",
 }
 
 
@@ -44,9 +46,11 @@ def find(path: str) -> Callable[[Interpreter, list[Any], dict[str, Any], ast.Cal
 
 def invoke(interpreter: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """Run one of the idioms."""
+    from wdlint.grouping.scopes import function
+
     module = _module()
     node = next(one for one in module.tree.body if isinstance(one, ast.FunctionDef) and one.name == name)
-    return interpreter.invoke(interpreter.function(node, Scope(module, module.tree)), args, kwargs)
+    return interpreter.invoke(function(interpreter, node, Scope(module, module.tree)), args, kwargs)
 
 
 @cache

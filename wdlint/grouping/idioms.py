@@ -1,7 +1,8 @@
 """What the grouping functions of libraries do, in our own words: the interpreter reads them, nothing calls them.
 
 Sources: transformers 5.23 trainer.py `get_decay_parameter_names` and trainer_pt_utils.py `get_parameter_names`;
-timm 1.0 optim/_param_groups.py; tests/test_idioms.py runs them beside the originals.
+timm 1.0 optim/_param_groups.py; detectron2 012c898 solver/build.py `get_default_optimizer_params`; mmengine main
+optim/optimizer/default_constructor.py. tests/test_idioms.py runs those of transformers and timm beside the originals.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def param_groups_weight_decay(
             no_decay.append(param)
         else:
             decay.append(param)
-    return [{"params": no_decay, "weight_decay": 0.0}, {"params": decay, "weight_decay": weight_decay}]
+    groups = [{"params": no_decay, "weight_decay": 0.0}, {"params": decay, "weight_decay": weight_decay}]
+    return [group for group in groups if group["params"]]
 
 
 def add_weight_decay(model: Any, weight_decay: Any = 1e-5, skip_list: Any = ()) -> Any:
@@ -101,6 +103,8 @@ def param_groups_layer_decay(
     verbose: Any = False,
 ) -> Any:
     """timm: the decay of the layer-wise groups; their learning rates are left out."""
+    if no_opt_scale:
+        return None  # some layers are frozen, which ones their order decides
     decay = []
     no_decay = []
     for name, param in model.named_parameters():
@@ -112,4 +116,94 @@ def param_groups_layer_decay(
             no_decay.append(param)
         else:
             decay.append(param)
-    return [{"params": no_decay, "weight_decay": 0.0}, {"params": decay, "weight_decay": weight_decay}]
+    groups = [{"params": no_decay, "weight_decay": 0.0}, {"params": decay, "weight_decay": weight_decay}]
+    return [group for group in groups if group["params"]]
+
+
+def create_optimizer_groups(model: Any, weight_decay: Any) -> Any:
+    """timm: the groups that `create_optimizer_v2` makes of a model."""
+    listed = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()
+    return param_groups_weight_decay(model, weight_decay, no_weight_decay_list=listed)
+
+
+def get_default_optimizer_params(
+    model: Any,
+    base_lr: Any = None,
+    weight_decay: Any = None,
+    weight_decay_norm: Any = None,
+    bias_lr_factor: Any = 1.0,
+    weight_decay_bias: Any = None,
+    lr_factor_func: Any = None,
+    overrides: Any = None,
+) -> Any:
+    """detectron2: by module type, then by the parameter's own name; learning rates are left out."""
+    norms = (
+        nn.BatchNorm1d,
+        nn.BatchNorm2d,
+        nn.BatchNorm3d,
+        nn.SyncBatchNorm,
+        nn.GroupNorm,
+        nn.InstanceNorm1d,
+        nn.InstanceNorm2d,
+        nn.InstanceNorm3d,
+        nn.LayerNorm,
+        nn.LocalResponseNorm,
+    )
+    by_name = {} if overrides is None else dict(overrides)
+    if weight_decay_bias is not None:
+        by_name["bias"] = {"weight_decay": weight_decay_bias}
+    groups = {}
+    met = set()
+    for module in model.modules():
+        for name, param in module.named_parameters(recurse=False):
+            if not param.requires_grad or param in met:
+                continue
+            met.add(param)
+            decay = weight_decay
+            if isinstance(module, norms) and weight_decay_norm is not None:
+                decay = weight_decay_norm
+            if name in by_name and "weight_decay" in by_name[name]:
+                decay = by_name[name]["weight_decay"]
+            if decay not in groups:
+                groups[decay] = {"params": []} if decay is None else {"params": [], "weight_decay": decay}
+            groups[decay]["params"].append(param)
+    return list(groups.values())
+
+
+def paramwise_groups(model: Any, weight_decay: Any, paramwise_cfg: Any) -> Any:
+    """mmengine: a group for each parameter, by `custom_keys`, else by module type, name and shape.
+
+    Learning rates are left out.
+    """
+    groups: list[Any] = []
+    _add_paramwise(groups, model, "", weight_decay, paramwise_cfg, False)
+    return groups
+
+
+def _add_paramwise(groups: Any, module: Any, prefix: Any, weight_decay: Any, cfg: Any, in_deformable: Any) -> None:
+    keys = sorted(sorted(cfg.get("custom_keys", {})), key=len, reverse=True)
+    norms = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.GroupNorm, nn.LayerNorm)
+    is_norm = isinstance(module, norms)
+    is_depthwise = isinstance(module, nn.Conv2d) and module.weight.shape[1] == 1
+    for name, param in module.named_parameters(recurse=False):
+        if cfg.get("bypass_duplicate", False) and any(param is one for group in groups for one in group["params"]):
+            continue
+        if not param.requires_grad:
+            continue
+        found = [key for key in keys if key in f"{prefix}.{name}"]
+        if found:
+            factor = cfg["custom_keys"][found[0]].get("decay_mult", 1.0)
+        elif is_norm and cfg.get("norm_decay_mult") is not None:
+            factor = cfg["norm_decay_mult"]
+        elif name == "bias" and not in_deformable and cfg.get("bias_decay_mult") is not None:
+            factor = cfg["bias_decay_mult"]
+        elif is_depthwise and cfg.get("dwconv_decay_mult") is not None:
+            factor = cfg["dwconv_decay_mult"]
+        elif param.ndim == 1 and not in_deformable and cfg.get("flat_decay_mult") is not None:
+            factor = cfg["flat_decay_mult"]
+        else:
+            factor = 1.0
+        groups.append({"params": [param], "weight_decay": weight_decay * factor})
+    is_deformable = type(module).__name__ in ("DeformConv2d", "ModulatedDeformConv2d")
+    for name, child in module.named_children():
+        _add_paramwise(groups, child, f"{prefix}.{name}" if prefix else name, weight_decay, cfg, is_deformable)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import ast
 import fnmatch
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MappingView, Sequence, Set
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from wdlint.grouping import operations
+from wdlint.grouping.operations import MANY_DIGITS
 from wdlint.grouping.values import (
     Bound,
+    ClassName,
     ClassOf,
     Function,
     Identity,
     Library,
     NotFollowed,
+    Object,
     Once,
     Opaque,
     OwnClass,
@@ -25,6 +29,7 @@ from wdlint.grouping.values import (
     Rank,
     Scope,
     Shape,
+    SomeModule,
     Table,
 )
 from wdlint.grouping.world import Submodule, Tensor
@@ -56,10 +61,11 @@ def call(run: Interpreter, path: str, args: list[Any], kwargs: dict[str, Any], n
         case ["builtins", "dict", "fromkeys"] | ["collections", "OrderedDict", "fromkeys"] if args:
             return dict.fromkeys(map(operations.hashable, run.iterate(args[0], node, scope)), *args[1:2])
         case ["itertools", "chain"]:
-            return Once(_chained(run, args, node, scope), Place(scope.module, node))
+            return Once(run.apart(_chained(run, args, node, scope)), Place(scope.module, node))
         case ["itertools", "chain", "from_iterable"] if args:
             inner = run.iterate(args[0], node, scope)
-            return Once((one for part in inner for one in run.iterate(part, node, scope)), Place(scope.module, node))
+            parts = (one for part in inner for one in run.iterate(part, node, scope))
+            return Once(run.apart(parts), Place(scope.module, node))
         case ["functools", "partial"] if args:
             return Partial(args[0], tuple(args[1:]), kwargs)
         case ["functools", "reduce"] if len(args) >= 2:
@@ -72,12 +78,12 @@ def call(run: Interpreter, path: str, args: list[Any], kwargs: dict[str, Any], n
             return args[0].copy()
         case ["copy", "deepcopy"] if args and not operations.holds_tensors(args[0]):
             return args[0]
-        case ["re", function] if len(args) >= 2 and function in ("search", "match", "fullmatch"):
+        case ["re", function] if len(args) == 2 and not kwargs and function in ("search", "match", "fullmatch"):
             return _regex(run, function, args, node, scope)
-        case ["re", "compile"] if len(args) == 1 and isinstance(args[0], str):
+        case ["re", "compile"] if len(args) == 1 and not kwargs and isinstance(args[0], str):
             return Pattern(args[0])
         case ["fnmatch", "fnmatch" | "fnmatchcase"] if len(args) == 2 and _all_text(args):
-            return run.asked(node, scope, "fnmatch", args[1], fnmatch.fnmatchcase(args[0], args[1]))
+            return run.asked(node, scope, "fnmatch", args[1], fnmatch.fnmatchcase(args[0], args[1]), args[0])
         case ["operator", "attrgetter" | "itemgetter", *_]:
             raise NotFollowed("the operator module is not followed")
         case ["torch", "is_tensor"] if args:
@@ -92,7 +98,10 @@ def call(run: Interpreter, path: str, args: list[Any], kwargs: dict[str, Any], n
     if meaning is not None:
         return meaning(run, args, kwargs, node, scope)
     if run.evaluator.project is not None and _passes_through(path) and args:
-        return args[0]
+        model = args[0]
+        if isinstance(model, Submodule) and not model.path:
+            return Submodule(run.models.wrapped(model.world, path), "")
+        return model
     for value in (*args, *kwargs.values()):
         if isinstance(value, list | dict | set) and operations.holds_tensors(value):
             return Opaque(Unknown(f"`{path}()` of parameters"))
@@ -125,20 +134,23 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
             items = list(run.iterate(first, node, scope))
             return items if name == "list" else tuple(items)
         case (("set" | "frozenset"), 1):
-            return operations.hashed(run.iterate(first, node, scope))
+            made = operations.hashed(first if isinstance(first, Set) else run.iterate(first, node, scope))
+            return made if name == "set" else frozenset(made)
         case "dict", _:
             return _dict(run, args, kwargs, node, scope)
         case "len", 1:
             if isinstance(first, Shape):
                 return Rank(len(first))
-            if isinstance(first, list | tuple | set | frozenset | dict | str | range):
+            if isinstance(first, list) and operations.has_modules(first):
+                return Opaque(Unknown("a number of modules"))
+            if isinstance(first, list | tuple | set | frozenset | dict | str | range | MappingView):
                 return len(first)
-            if isinstance(first, Submodule):
-                if not first.world.exact:
+            if isinstance(first, Submodule) and operations.contains_modules(first):
+                if not first.world.exact or not operations.is_uniform(first):
                     return Opaque(Unknown("a number of layers"))
                 return len(first.world.children.get(first.path, {}))
-            if isinstance(first, Once):
-                raise Raised("TypeError", "an iterator has no len()")
+            if isinstance(first, Once | int | float | Tensor | Submodule | None):
+                raise Raised("TypeError", "it has no len()")
             return Opaque(Unknown("a length"))
         case "isinstance", 2:
             return _isinstance(run, args[0], args[1], node, scope)
@@ -155,11 +167,8 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
         case "getattr", (2 | 3):
             return _getattr(run, args, node, scope)
         case "setattr", 3:
-            if isinstance(first, Tensor) and isinstance(args[1], str):
-                if args[1] == "requires_grad":
-                    run.frozen[first] = bool(args[2])
-                else:
-                    run.tags.setdefault(first, {})[args[1]] = args[2]
+            if isinstance(args[1], str):
+                operations.set_attribute(run, first, args[1], args[2], node.args[0])
                 return None
             raise NotFollowed("setattr")
         case "vars", 1:
@@ -167,41 +176,43 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
         case (("any" | "all"), 1):
             return _quantified(run, name, first, node, scope)
         case "filter", 2:
-            return Once(_filtered(run, first, args[1], node, scope), Place(scope.module, node))
+            kept = _filtered(run, first, run.iterate(args[1], node, scope), node, scope)
+            return Once(run.apart(kept), Place(scope.module, node))
         case "map", _ if len(args) >= 2:
-            over = zip(*(run.iterate(one, node, scope) for one in args[1:]), strict=False)
-            return Once((run.call(first, list(item), {}, node, scope) for item in over), Place(scope.module, node))
-        case "zip", _:
-            return Once(iter(list(zip(*(run.iterate(one, node, scope) for one in args), strict=False))))
+            over = zip(*[run.iterate(one, node, scope) for one in args[1:]], strict=False)
+            mapped = (run.call(first, list(item), {}, node, scope) for item in over)
+            return Once(run.apart(mapped), Place(scope.module, node))
+        case "zip", _ if not kwargs:
+            return Once(_zipped([run.iterate(one, node, scope) for one in args]))
         case "enumerate", (1 | 2):
             start = args[1] if len(args) > 1 else kwargs.get("start", 0)
             if not isinstance(start, int):
                 raise NotFollowed("enumerate")
-            return Once(iter(enumerate(run.iterate(first, node, scope), start)))
+            return Once(_enumerated(run.iterate(first, node, scope), start, first))
         case "range", _ if args and all(isinstance(one, int) for one in args):
             found = range(*args)
             if len(found) > MOST:
                 raise NotFollowed("a long range")
             return found
         case "sorted", 1:
-            return _sorted(run, list(run.iterate(first, node, scope)), kwargs, node, scope)
-        case "reversed", 1 if not isinstance(first, Once):
+            given = (
+                operations.in_order(first) if isinstance(first, set | frozenset) else run.iterate(first, node, scope)
+            )
+            return _sorted(run, list(given), kwargs, node, scope)
+        case "reversed", 1 if isinstance(first, list | tuple | str | range):
+            return Once(reversed(first))
+        case "reversed", 1 if isinstance(first, dict | MappingView):
             return Once(iter(list(run.iterate(first, node, scope))[::-1]))
         case "iter", 1:
             return first if isinstance(first, Once) else Once(run.iterate(first, node, scope))
-        case "next", (1 | 2) if isinstance(first, Once):
-            for item in first:
-                return item
-            if len(args) == 2:
-                return args[1]
-            raise Raised("StopIteration")
+        case "next", (1 | 2):
+            if not isinstance(first, Once):
+                raise Raised("TypeError", "not an iterator")
+            return _next(first, args[1:])
         case "sum", (1 | 2):
             return _summed(run, args, node, scope)
         case (("min" | "max"), _) if args:
-            items = list(run.iterate(first, node, scope)) if len(args) == 1 else args
-            if items and not kwargs and all(isinstance(one, int | float) for one in items):
-                return (min if name == "min" else max)(items)
-            return Opaque(Unknown("a number"))
+            return _extreme(run, name, args, kwargs, node, scope)
         case (("int" | "float" | "str" | "bool" | "abs" | "round"), 1):
             return _converted(run, name, first, node, scope)
         case "callable", 1:
@@ -211,6 +222,35 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
     if any(map(operations.holds_tensors, args)):
         raise NotFollowed(f"`{name}()` of parameters is not followed")
     return run.of_host(node, scope)
+
+
+def _zipped(parts: list[Iterator[Any]]) -> Iterator[Any]:
+    for items in zip(*parts, strict=False):
+        if len(items) > 1 and operations.has_modules(items):
+            raise NotFollowed("the place of a module among others")
+        yield items
+
+
+def _enumerated(items: Iterator[Any], start: int, over: Any) -> Iterator[Any]:
+    named = isinstance(over, Submodule) and not operations.is_mapping(over)
+    names = iter(over.world.children.get(over.path, {})) if named else None
+    for index, item in enumerate(items, start):
+        if names is not None and (name := next(names)).isdigit():
+            yield int(name) + start, item
+        elif operations.has_modules([item]):
+            yield Opaque(Unknown("the place of a module among others")), item
+        else:
+            yield index, item
+
+
+def _next(items: Once, default: list[Any]) -> Any:
+    for item in items:
+        return SomeModule() if operations.has_modules([item]) else item
+    if items.childless is not None and not operations.is_leaf(items.childless):
+        raise NotFollowed("whether a module holds others")
+    if default:
+        return default[0]
+    raise Raised("StopIteration")
 
 
 def _all_text(values: list[Any]) -> bool:
@@ -224,6 +264,8 @@ def _chained(run: Interpreter, args: list[Any], node: ast.Call, scope: Scope) ->
 
 def _reduced(run: Interpreter, args: list[Any], node: ast.Call, scope: Scope) -> Any:
     items = list(run.iterate(args[1], node, scope))
+    if len(args) < 3 and not items:
+        raise Raised("TypeError")
     value = args[2] if len(args) > 2 else items.pop(0)
     for one in items:
         value = run.call(args[0], [value, one], {}, node, scope)
@@ -257,14 +299,40 @@ def _defaultdict(run: Interpreter, args: list[Any]) -> Any:
 
 def _regex(run: Interpreter, function: str, args: list[Any], node: ast.AST, scope: Scope) -> Any:
     pattern, text = args[0], args[1]
-    if not isinstance(pattern, str) or not isinstance(text, str) or len(pattern) > LONGEST:
+    if not isinstance(pattern, str) or not isinstance(text, str) or len(text) > LONGEST or not _is_quick(pattern):
         return Opaque(Unknown("a regular expression"))
     try:
         found = getattr(re, function)(pattern, text) is not None
     except re.error:
         raise Raised("re.error") from None
-    run.asked(node, scope, f"re.{function}", pattern, found)
-    return True if found else None
+    return True if run.asked(node, scope, f"re.{function}", pattern, found, text) else None
+
+
+MOST_REPEATS = 5
+
+
+@cache
+def _is_quick(pattern: str) -> bool:
+    """Whether a regular expression surely does not backtrack for long: nothing is repeated within a repetition."""
+    if len(pattern) > LONGEST:
+        return False
+    plain = re.sub(r"\\.", "x", pattern)  # escapes
+    plain = re.sub(r"\[\^?\]?[^\]]*\]", "x", plain)  # classes
+    groups = [False]  # whether a group holds a repetition or a choice
+    repeats = 0
+    for place, letter in enumerate(plain):
+        repeated = plain[place + 1 : place + 2] in ("*", "+", "{")
+        if letter == "(":
+            groups.append(False)
+        elif letter == ")" and len(groups) > 1:
+            risky = groups.pop()
+            if risky and repeated:
+                return False
+            groups[-1] |= risky or repeated
+        elif letter == "|" or letter in "*+{":
+            groups[-1] = True
+            repeats += letter != "|"
+    return repeats <= MOST_REPEATS
 
 
 def _isinstance(run: Interpreter, value: Any, classes: Any, node: ast.AST, scope: Scope) -> Any:
@@ -277,7 +345,7 @@ def _isinstance(run: Interpreter, value: Any, classes: Any, node: ast.AST, scope
     else:
         answer = False
     if isinstance(value, Submodule):
-        run.asked(node, scope, "type", ", ".join(map(_class_name, options)), answer)
+        return run.asked(node, scope, "type", ", ".join(map(operations.class_name, options)), answer)
     return answer
 
 
@@ -288,17 +356,6 @@ def _classes(classes: Any) -> Iterator[Any]:
                 yield from _classes(one)
         case _:
             yield classes
-
-
-def _class_name(cls: Any) -> str:
-    match cls:
-        case Library(path):
-            return path
-        case OwnClass(thing):
-            return thing.node.name
-        case ClassOf():
-            return cls.name
-    return "?"
 
 
 PYTHON: dict[str, type | tuple[type, ...]] = {
@@ -359,19 +416,21 @@ def _hasattr(run: Interpreter, value: Any, name: Any, node: ast.Call, scope: Sco
         case Submodule():
             if name in ("no_weight_decay", "no_weight_decay_keywords") and value.world.exact:
                 return bool(operations.declared(value, name)) or _defines(run, value, name, scope)
+            if operations.may_lack(value, name):
+                return Opaque(Unknown("an attribute that may be None"))
             try:
                 found = operations.attribute(run, value, name, _attribute(node, name), scope)
             except Raised:
                 return False
             return found if isinstance(found, Opaque) else True
         case Tensor():
-            if value in run.tags and name in run.tags[value]:
-                return True
-            if name in ("requires_grad", "ndim", "shape", "data", "grad"):
+            if name in run.attributes.get(value, ()):
                 return True
             if name in ("_no_weight_decay", "_optim", "_no_reinit"):
                 return run.tagged(value)
-            return False if value not in run.tags else name in run.tags[value]
+            return name in OF_TENSORS
+        case Object():
+            return operations.attribute_of_object(run, value, name, None) is not None
         case dict() | list() | str():
             return name in dir(type(value))
     return Opaque(Unknown("an attribute"))
@@ -392,33 +451,43 @@ def _getattr(run: Interpreter, args: list[Any], node: ast.Call, scope: Scope) ->
     value, name = args[0], args[1]
     if not isinstance(name, str):
         return Opaque(Unknown("an attribute by name"))
-    if isinstance(value, Tensor) and name in ("_no_weight_decay", "_optim") and len(args) == 3:
-        if value in run.tags and name in run.tags[value]:
-            return run.tags[value][name]
-        tagged = run.tagged(value)
+    if isinstance(value, Tensor) and name not in run.attributes.get(value, ()) and name not in OF_TENSORS:
+        tagged = run.tagged(value) if name in ("_no_weight_decay", "_optim", "_no_reinit") else False
         if isinstance(tagged, Opaque):
             return tagged
-        if not tagged:
+        if len(args) == 3:
             return args[2]
-        return True if name == "_no_weight_decay" else {"weight_decay": 0.0}
+        raise Raised("AttributeError", name)
+    if isinstance(value, Submodule) and operations.may_lack(value, name) and len(args) == 3 and args[2] is not None:
+        return Opaque(Unknown("an attribute that may be None"))
     try:
         found = operations.attribute(run, value, name, _attribute(node, name), scope)
-    except Raised:
-        if len(args) == 3:
+    except Raised as error:
+        if len(args) == 3 and error.kind == "AttributeError":
             return args[2]
         raise
     if isinstance(found, Opaque) and isinstance(found.value, Unknown) and len(args) == 3:
-        if isinstance(value, Tensor):
-            return args[2]  # nobody set it
         host = run.of_host(node, scope)
         return host if not isinstance(host, Opaque) else found
     return found
 
 
+# attributes of any tensor that grouping code may ask for
+OF_TENSORS = frozenset(
+    {
+        *("requires_grad", "ndim", "shape", "data", "grad", "T", "device", "dtype", "is_cuda", "is_sparse", "is_leaf"),
+        *("grad_fn", "dim", "size", "numel", "nelement", "requires_grad_", "is_floating_point", "detach", "ndimension"),
+    }
+)
+
+
 def _quantified(run: Interpreter, name: str, items: Any, node: ast.Call, scope: Scope) -> Any:
     wanted = name == "any"
     unknown: Opaque | None = None
-    for item in run.iterate(items, node, scope):
+    unordered = isinstance(items, set | frozenset)
+    for item in operations.in_order(items) if unordered else run.iterate(items, node, scope):
+        if unknown is not None and isinstance(items, Once):
+            raise NotFollowed("how much of an iterator is used up is not known")
         if isinstance(item, Opaque):
             unknown = item
         elif run.truth(item, node, scope) is wanted:
@@ -426,26 +495,57 @@ def _quantified(run: Interpreter, name: str, items: Any, node: ast.Call, scope: 
     return unknown if unknown is not None else not wanted
 
 
-def _filtered(run: Interpreter, test: Any, items: Any, node: ast.Call, scope: Scope) -> Iterator[Any]:
-    for item in run.iterate(items, node, scope):
-        begun = run.begin(item)
-        try:
+def _filtered(run: Interpreter, test: Any, items: Iterator[Any], node: ast.Call, scope: Scope) -> Iterator[Any]:
+    for item in items:
+        with run.about(item):
             value = item if test is None else run.call(test, [item], {}, node, scope)
+            if isinstance(value, Opaque) and run.subjects:
+                raise NotFollowed(f"`{scope.module.code(node.args[0])}` of each parameter is not known")
             if run.truth(value, node.args[0], scope):
                 run.put(item, node, scope)
                 yield item
-        finally:
-            if begun:
-                run.subjects.pop()
 
 
 def _sorted(run: Interpreter, items: list[Any], kwargs: dict[str, Any], node: ast.Call, scope: Scope) -> list[Any]:
+    """Items in order; where keys cannot be compared here, in an order that is not known."""
+    key, reverse = kwargs.get("key"), kwargs.get("reverse", False)
+    run.burn(len(items))
+    keys = [run.call(key, [item], {}, node, scope) if key is not None else item for item in items]
+    if len(items) < 2:
+        return items
+    if any(map(_is_unknown, keys)) or isinstance(reverse, Opaque):
+        return run.shuffled(items)
+    try:
+        order = sorted(range(len(items)), key=lambda index: keys[index], reverse=bool(reverse))
+    except TypeError:
+        raise Raised("TypeError") from None
+    return [items[index] for index in order]
+
+
+def _is_unknown(value: Any) -> bool:
+    """Whether a value cannot be compared with others as Python would."""
+    if isinstance(value, tuple):
+        return any(map(_is_unknown, value))
+    return not isinstance(value, str | int | float)
+
+
+def _extreme(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call, scope: Scope) -> Any:
+    """`min` and `max`."""
+    items = list(run.iterate(args[0], node, scope)) if len(args) == 1 else args
+    if not items:
+        if "default" in kwargs:
+            return kwargs["default"]
+        raise Raised("ValueError")
     key = kwargs.get("key")
     keys = [run.call(key, [item], {}, node, scope) if key is not None else item for item in items]
-    if all(isinstance(one, str) for one in keys) or all(isinstance(one, int | float) for one in keys):
-        order = sorted(range(len(items)), key=lambda index: keys[index], reverse=kwargs.get("reverse") is True)
-        return [items[index] for index in order]
-    return items  # the order decides nothing
+    if any(map(_is_unknown, keys)):
+        if operations.holds_tensors(items):
+            raise NotFollowed(f"the {name}imum of something unknown")
+        return Opaque(Unknown("a number"))
+    try:
+        return items[(min if name == "min" else max)(range(len(items)), key=lambda index: keys[index])]
+    except TypeError:
+        raise Raised("TypeError") from None
 
 
 def _summed(run: Interpreter, args: list[Any], node: ast.Call, scope: Scope) -> Any:
@@ -503,13 +603,15 @@ def method(
         case str():
             return _of_text(run, held, name, args, kwargs, node, scope)
         case list():
-            return _of_list(run, held, name, args, node, scope)
+            return _of_list(run, held, name, args, kwargs, node, scope)
         case dict():
             return _of_dict(run, held, name, args, kwargs, node, scope)
         case set() | frozenset():
             return _of_set(run, held, name, args, node, scope)
         case tuple() if name in ("index", "count") and len(args) == 1:
-            return Opaque(Unknown("an index"))
+            return _sought(run, held, name, args[0], node, scope)
+        case Once() if name == "__next__" and not args:
+            return _next(held, [])
     raise NotFollowed(f"`.{name}()` is not followed")
 
 
@@ -555,9 +657,9 @@ def _of_module(
         case "modules":
             return Once((module for _, module in world.named_modules(path)), place)
         case "named_children":
-            return Once(world.named_children(path), place)
+            return Once(world.distinct_children(path), place, childless=held)
         case "children":
-            return Once((module for _, module in world.named_children(path)), place)
+            return Once((module for _, module in world.distinct_children(path)), place, childless=held)
         case "items":
             return [(child, module) for child, module in world.named_children(path)]
         case "values":
@@ -623,36 +725,48 @@ def _of_text(
     run: Interpreter, held: str, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call, scope: Scope
 ) -> Any:
     if name == "format":
-        plain = (str, int, float)
-        if all(isinstance(one, plain) for one in (*args, *kwargs.values())) and len(held) < LONGEST:
+        given = (*args, *kwargs.values())
+        short = len(held) + sum(len(one) for one in given if isinstance(one, str)) < 10 * LONGEST
+        if all(isinstance(one, str | int | float | None) for one in given) and short and "." not in held:
+            if MANY_DIGITS.search(held) is not None or "{:{" in held:
+                return Opaque(Unknown("a formatted string"))
             try:
                 return held.format(*args, **kwargs)
-            except (IndexError, KeyError, ValueError):
-                raise Raised("IndexError") from None
+            except (IndexError, KeyError, ValueError, TypeError) as error:
+                raise Raised(type(error).__name__) from None
         return Opaque(Unknown("a formatted string"))
     if name == "join" and len(args) == 1:
         parts = list(run.iterate(args[0], node, scope))
-        return held.join(parts) if _all_text(parts) else Opaque(Unknown("joined strings"))
+        if not _all_text(parts):
+            return Opaque(Unknown("joined strings"))
+        if sum(map(len, parts)) + len(held) * len(parts) > MOST:
+            raise NotFollowed("a long string")
+        return held.join(parts)
     if kwargs or any(isinstance(one, Opaque) for one in args):
         return Opaque(Unknown("a string method"))
-    if name in ("startswith", "endswith") and args:
+    if name in ("startswith", "endswith") and len(args) == 1:
         patterns = args[0] if isinstance(args[0], tuple) else (args[0],)
         if not _all_text(list(patterns)):
             raise Raised("TypeError")
         test = held.startswith if name == "startswith" else held.endswith
-        return any(run.asked(node, scope, name, pattern, test(pattern)) for pattern in patterns)
+        kind = "type" if isinstance(held, ClassName) else name
+        return any(run.asked(node, scope, kind, pattern, test(pattern), held) for pattern in patterns)
     if name == "__contains__" and len(args) == 1 and isinstance(args[0], str):
-        return run.asked(node, scope, "in", args[0], args[0] in held)
+        return run.asked(node, scope, "in", args[0], args[0] in held, held)
     if name in TEXT_METHODS:
+        if sum(len(one) for one in (held, *args) if isinstance(one, str)) > 10 * LONGEST:
+            raise NotFollowed("a long string")
         try:
             return getattr(held, name)(*args)
-        except (TypeError, ValueError):
-            raise Raised("ValueError") from None
+        except (TypeError, ValueError) as error:
+            raise Raised(type(error).__name__) from None
     return Opaque(Unknown("a string method"))
 
 
 TEXT_METHODS = frozenset(
     {
+        "startswith",
+        "endswith",
         "lower",
         "upper",
         "casefold",
@@ -681,36 +795,62 @@ TEXT_METHODS = frozenset(
 )
 
 
-def _of_list(run: Interpreter, held: list[Any], name: str, args: list[Any], node: ast.Call, scope: Scope) -> Any:
+def _sought(run: Interpreter, held: Sequence[Any], name: str, value: Any, node: ast.Call, scope: Scope) -> Any:
+    """`index`, `count` and `remove`: what equals a value is looked for."""
+    places = []
+    for place, one in enumerate(held):
+        same = operations.contains(run, value, (one,), node, scope)
+        if isinstance(same, Opaque):
+            raise NotFollowed("where something is in a list is not known")
+        if same:
+            places.append(place)
+    if name == "count":
+        return len(places)
+    if not places:
+        raise Raised("ValueError")
+    if name == "remove" and isinstance(held, list):
+        del held[places[0]]
+        return None
+    if operations.has_modules(held):
+        raise NotFollowed("the place of a module among others")
+    return places[0]
+
+
+def _of_list(
+    run: Interpreter,
+    held: list[Any],
+    name: str,
+    args: list[Any],
+    kwargs: dict[str, Any],
+    node: ast.Call,
+    scope: Scope,
+) -> Any:
     match name, args:
         case "append", [value]:
             run.put(value, node, scope)
             held.append(value)
         case "extend", [values]:
-            for value in list(run.iterate(values, node, scope)):
-                run.put(value, node, scope)
-                held.append(value)
+            operations.extend(run, held, values, node, scope)
         case "insert", [int() as index, value]:
             run.put(value, node, scope)
             held.insert(index, value)
         case "pop", [] | [int()]:
-            if not held:
-                raise Raised("IndexError")
-            return held.pop(*args)
+            if operations.has_modules(held):
+                raise NotFollowed("the place of a module among others")
+            try:
+                return held.pop(*args)
+            except IndexError:
+                raise Raised("IndexError") from None
         case "copy", []:
             return list(held)
         case "clear", []:
             held.clear()
         case "reverse", []:
             held.reverse()
-        case "sort", _:
-            pass  # the order decides nothing
-        case "remove", [value] if isinstance(value, str | int):
-            if value not in held:
-                raise Raised("ValueError")
-            held.remove(value)
-        case (("index" | "count"), [_]):
-            return Opaque(Unknown("an index"))
+        case "sort", []:
+            held[:] = _sorted(run, list(held), kwargs, node, scope)
+        case (("index" | "count" | "remove"), [value]):
+            return _sought(run, held, name, value, node, scope)
         case _:
             raise NotFollowed(f"`.{name}()` of a list is not followed")
     return None
@@ -727,22 +867,28 @@ def _of_dict(
 ) -> Any:
     match name, args:
         case "items", []:
-            return list(held.items())
+            return held.items()
         case "keys", []:
-            return dict.fromkeys(held)
+            return held.keys()
         case "values", []:
-            return list(held.values())
+            return held.values()
         case (("get" | "pop"), [key] | [key, _]):
-            found = held.get(operations.hashable(key), held)
-            if found is held:
+            found = operations.find(held, key)
+            if found is operations.ABSENT:
                 if len(args) == 1 and name == "pop":
                     raise Raised("KeyError")
                 return args[1] if len(args) > 1 else None
-            if name == "pop":
-                del held[key]
-            return found
+            return held[found] if name == "get" else held.pop(found)
+        case "popitem", []:
+            if not held:
+                raise Raised("KeyError")
+            return held.popitem()
         case "setdefault", [key] | [key, _]:
-            return held.setdefault(operations.hashable(key), args[1] if len(args) > 1 else None)
+            found = operations.find(held, key)
+            if found is operations.ABSENT:
+                held[operations.hashable(key)] = args[1] if len(args) > 1 else None
+                found = key
+            return held[found]
         case "update", [] | [_]:
             for more in (*args, kwargs):
                 pairs = more.items() if isinstance(more, dict) else run.iterate(more, node, scope)
@@ -758,7 +904,7 @@ def _of_dict(
 
 def _of_set(run: Interpreter, held: Any, name: str, args: list[Any], node: ast.Call, scope: Scope) -> Any:
     def others() -> list[set[Any]]:
-        return [operations.hashed(run.iterate(one, node, scope)) for one in args]
+        return [operations.hashed(one if isinstance(one, Set) else run.iterate(one, node, scope)) for one in args]
 
     match name:
         case "add" if len(args) == 1:
@@ -768,10 +914,16 @@ def _of_set(run: Interpreter, held: Any, name: str, args: list[Any], node: ast.C
             for other in others():
                 held.update(other)
         case "remove" | "discard" if len(args) == 1:
-            key = operations.hashable(args[0])
-            if name == "remove" and key not in held:
+            key = operations.find(held, args[0])
+            if name == "remove" and key is operations.ABSENT:
                 raise Raised("KeyError")
             held.discard(key)
+        case "pop" if not args:
+            if not held:
+                raise Raised("KeyError")
+            one = run.shuffled(held)[0]
+            held.discard(one)
+            return one
         case "union" | "intersection" | "difference" | "symmetric_difference":
             return getattr(set(held), name)(*others())
         case "difference_update" | "intersection_update" | "symmetric_difference_update":

@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from wdlint.grouping.world import Tensor
+from wdlint.grouping.world import Submodule, Tensor
 from wdlint.reading.tree import Module
 from wdlint.reading.values import ClassThing, Known, Place, Value
 
 
 class NotFollowed(Exception):
     """Something that decides the groups and cannot be followed; the message is the reason."""
+
+
+class NeverReached(Exception):
+    """The code that was asked for is not reached in this way through conditions; the message is the reason."""
 
 
 class Raised(Exception):
@@ -74,6 +78,18 @@ class OwnClass:
     cls: ClassThing
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Object:
+    """An object of a plain class of the project."""
+
+    cls: ClassThing
+
+
+@dataclass(frozen=True, slots=True)
+class SomeModule:
+    """A module of the model, it is not known which: those without parameters are not among those that are known."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClassOf:
     """The class of a module of the model: its path and those of its bases."""
@@ -88,29 +104,42 @@ class ClassOf:
 
 @dataclass(slots=True, eq=False)
 class Once:
-    """An iterator: each item is met once. `place` is where it was made, `drained` where it was used up."""
+    """An iterator: each item is met once. `place` is where it was made, `drained` where it was used up.
+
+    `childless`: the module whose children these are, of which those without parameters are not known.
+    """
 
     items: Iterator[Any]
     place: Place | None = None
     drained: Place | None = None
+    childless: Submodule | None = None
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        return next(self.items)
+        try:
+            return next(self.items)
+        except ValueError:
+            raise Raised("ValueError", "a generator that consumes itself") from None
 
 
 @dataclass(slots=True, eq=False)
 class Scope:
-    """Names of a running function and what encloses it. `arguments`: whether its parameters are bound here."""
+    """Names of a running function and what encloses it.
+
+    `called`: its parameters are bound here. `inner`: it is that of a comprehension. `outward`: names declared nonlocal.
+    `chosen`: the statements that matter, None for all.
+    """
 
     module: Module
     node: ast.AST
     names: dict[str, Any] = field(default_factory=dict)
     outer: Scope | None = None
     called: bool = False
-    owner: Any = None
+    inner: bool = False
+    outward: set[str] = field(default_factory=set)
+    chosen: frozenset[ast.stmt] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,12 +147,22 @@ class Test:
     """One question that the code asked about a tensor, and the answer.
 
     `pattern` is the text that a name was searched for; `kind`: what was asked ("in", "endswith", "rank", "type" …).
+    `text` is the name or the part of it that was looked at; empty where no name was.
     """
 
     place: Place
     kind: str
     pattern: str
     answer: bool
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """Questions about one parameter, by kind, pattern and answer, that a run answers the other way round."""
+
+    tensor: Tensor
+    questions: frozenset[tuple[str, str, bool]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +171,15 @@ class Step:
 
     place: Place
     tests: tuple[Test, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Subject:
+    """What a loop is at: a tensor, or a module with the tensors of its own; and what was asked about each."""
+
+    tensors: tuple[Tensor, ...]
+    module: Submodule | None = None
+    tests: dict[Tensor, list[Test]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -151,6 +199,10 @@ class Table(dict[Any, Any]):
     def __init__(self, entries: dict[Any, Any], place: Place | None = None) -> None:
         super().__init__(entries)
         self.place = place
+
+
+class ClassName(str):
+    """What a class is called: text that tests can be told by."""
 
 
 class Rank(int):

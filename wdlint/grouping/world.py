@@ -13,17 +13,22 @@ REPRESENTATIVES = ("0", "1")  # for layers whose number is not known
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """A parameter; equal to itself only, as in torch."""
+    """A parameter; equal to itself only, as in torch. `index`: its place in the model."""
 
     parameter: Parameter
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Submodule:
-    """The module at a path of a world ("" is the model)."""
+    """The module at a path of a world ("" is the model); one that is shared has one path."""
 
     world: World
     path: str
+
+    def __post_init__(self) -> None:
+        """Take the first of its paths."""
+        object.__setattr__(self, "path", self.world.inventory.shared.get(self.path, self.path))
 
     @property
     def lineage(self) -> tuple[str, ...]:
@@ -41,11 +46,24 @@ class World:
     own: dict[str, dict[str, Tensor]] = field(default_factory=dict)  # by module, by attribute
     children: dict[str, dict[str, str]] = field(default_factory=dict)  # by module, by attribute: path
     value: Value | None = None  # what the evaluator of values knows the model as
+    lowered: dict[str, Tensor] = field(default_factory=dict)  # by every name in lower case, once asked for
+    wrapper: str = ""  # the class of what is around the model
+    inner: str = ""  # where the model itself is, below a wrapper
 
     def lineage(self, path: str) -> tuple[str, ...]:
         """The class of the module at a path, and the bases of that."""
+        if self.wrapper and not path:
+            return (self.wrapper,)
         cls = self.inventory.modules.get(path)
         return () if cls is None else (cls, *self.inventory.bases.get(cls, ()))
+
+    def named(self, text: str, path: str) -> Tensor | None:
+        """The tensor that a text names, in full or from a module or the one around it, in whatever case."""
+        if not self.lowered:
+            self.lowered = {name.lower(): tensor for name, tensor in self.tensors.items()}
+        starts = dict.fromkeys((path, path.rpartition(".")[0], ""))
+        found = (self.lowered.get(f"{start}.{text}".lower().lstrip(".")) for start in starts)
+        return next((tensor for tensor in found if tensor is not None), None)
 
     def named_modules(self, path: str = "") -> Iterator[tuple[str, Submodule]]:
         """A module and all below it, parents first, named from `path`; a shared module once."""
@@ -57,9 +75,17 @@ class World:
                 yield where.removeprefix(path).lstrip("."), Submodule(self, where)
 
     def named_children(self, path: str = "") -> Iterator[tuple[str, Submodule]]:
-        """The modules directly below one."""
+        """The modules directly below one, one by one: a shared module as often as it has a name."""
         for name, where in self.children.get(path, {}).items():
             yield name, Submodule(self, where)
+
+    def distinct_children(self, path: str = "") -> Iterator[tuple[str, Submodule]]:
+        """As `nn.Module.named_children`: a shared module once."""
+        seen: set[Submodule] = set()
+        for name, module in self.named_children(path):
+            if module not in seen:
+                seen.add(module)
+                yield name, module
 
     def named_parameters(
         self, path: str = "", *, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -88,8 +114,8 @@ def world(inventory: Inventory, value: Value | None = None) -> World:
     made = World(inventory, exact, value=value)
     for path in inventory.modules:
         _enter(made, path)
-    for parameter in inventory.parameters:
-        tensor = Tensor(parameter)
+    for index, parameter in enumerate(inventory.parameters):
+        tensor = Tensor(parameter, index)
         for name in (parameter.name, *parameter.aliases):
             made.tensors[name] = tensor
             where, _, leaf = name.rpartition(".")

@@ -76,7 +76,8 @@ class Inventory:
     built with or read from, such as "transformers 5.23.0". `notes`: what could not be followed or was done to build
     it. `complete` is False when there may be further parameters. `typical`: the sizes and counts are those of the
     class's default configuration, not of the model in the code. `shared`: modules that are met before under another
-    path, with that path. `declarations`: what the model's own `no_weight_decay()` and `no_weight_decay_keywords()`
+    path, with that path. A name read from source has `*` for the number of a part that is there an unknown number of
+    times. `declarations`: what the model's own `no_weight_decay()` and `no_weight_decay_keywords()`
     return, by method.
     """
 

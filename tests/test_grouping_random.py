@@ -1,0 +1,180 @@
+"""Random grouping code on random models: the interpreter says what execution does, or that it does not know.
+
+WDLINT_EXAMPLES=20000 runs that many examples, new ones each time; otherwise a few hundred, always the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+import types
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+pytest.importorskip("hypothesis")
+pytestmark = pytest.mark.torch
+torch = pytest.importorskip("torch")
+
+from hypothesis import HealthCheck, given, settings, strategies  # noqa: E402
+from random_grouping import PRELUDE, model, program  # noqa: E402
+
+from wdlint.facts.assignment import Assignment, Failed, assignments  # noqa: E402
+from wdlint.facts.optimizers import OptimizerSite, sites  # noqa: E402
+from wdlint.grouping.slicing import relevant  # noqa: E402
+from wdlint.models.kinds import classify  # noqa: E402
+from wdlint.models.parameters import Inventory, Origin, from_raw  # noqa: E402
+from wdlint.models.worker import describe  # noqa: E402
+from wdlint.reading.evaluate import Evaluator  # noqa: E402
+from wdlint.reading.project import Project  # noqa: E402
+from wdlint.reading.text import Source  # noqa: E402
+
+EXAMPLES = int(os.environ.get("WDLINT_EXAMPLES", "0"))
+Groups = list[tuple[list[str], float]]
+
+
+def loaded(text: str) -> types.ModuleType:
+    """The generated file as a module."""
+    module = types.ModuleType("generated")
+    sys.modules["generated"] = module
+    exec(compile(text, "generated.py", "exec"), module.__dict__)
+    return module
+
+
+PRELUDE_MODULE = loaded(PRELUDE)
+
+
+def executed(text: str, whole: Any) -> Groups | Exception:
+    """The groups that the code gives to the optimizer: names of members and the decay."""
+    names = {id(p): n for n, p in whole.named_parameters()}
+    found: Groups = []
+    real = torch.optim.AdamW
+
+    class Recorded(real):  # type: ignore[misc, valid-type]
+        def add_param_group(self, param_group: dict[str, Any]) -> None:
+            params = param_group["params"]
+            param_group["params"] = [params] if isinstance(params, torch.Tensor) else list(params)
+            decay = float(param_group.get("weight_decay", self.defaults["weight_decay"]))
+            found.append((sorted(names[id(p)] for p in param_group["params"]), decay))
+            try:
+                super().add_param_group(param_group)
+            except ValueError as error:
+                if "more than one parameter group" not in str(error):
+                    raise
+
+    module = loaded(text)
+    module.__dict__.update({n: v for n, v in vars(PRELUDE_MODULE).items() if isinstance(v, type)})
+    module.__dict__["AdamW"] = Recorded
+    module.__dict__["WORDS"] = list(module.WORDS)
+    try:
+        module.build(whole)
+    except Exception as error:
+        return error
+    return found
+
+
+def site_of(text: str) -> OptimizerSite:
+    project = Project(Path("."))
+    module = project.checked(Source(Path("generated.py").absolute(), "generated.py", text, (text,)))
+    (site,) = (one for one in sites(Evaluator(project), module) if isinstance(one, OptimizerSite))
+    return site
+
+
+def interpreted(way: Assignment) -> Groups:
+    found = []
+    for group in way.groups:
+        value = getattr(group.decay, "value", None)
+        assert isinstance(value, int | float), group.decay
+        found.append((sorted(tensor.parameter.name for tensor in group.members), float(value)))
+    return found
+
+
+def inventory(whole: Any) -> Inventory:
+    return from_raw(describe(whole), classify, spec="model", origin=Origin.META, library="torch")
+
+
+def difference(seed_model: Random, seed_code: Random, count: Counter[str]) -> str:
+    """What the interpreter says otherwise than execution; "" when nothing."""
+    whole = model(seed_model, PRELUDE_MODULE)
+    if not list(whole.parameters()):
+        return ""
+    text = PRELUDE + program(seed_code)
+    known = inventory(whole)
+    really = executed(text, whole)
+    ways = list(assignments(site_of(text), known))
+    answers = [interpreted(way) for way in ways if isinstance(way, Assignment)]
+    reasons = [way.reason for way in ways if isinstance(way, Failed)]
+    count["examples"] += 1
+    count["answered"] += bool(answers) and not reasons
+    for reason in reasons:
+        count[f"why: {reason}"] += 1
+    if isinstance(really, Exception):
+        count["raised"] += 1
+        raises = any(isinstance(way, Failed) and way.raises for way in ways)
+        count["raised, said so"] += raises
+        if len(answers) == 1 and not reasons and not allowed(really) and bears(text, really):
+            return f"{text[len(PRELUDE) :]}\n{whole}\nexecution raises {really!r}; the interpreter says {answers[0]}"
+        return ""
+    if any(isinstance(way, Failed) and way.raises for way in ways) and len(ways) == 1:
+        return f"{text[len(PRELUDE) :]}\n{whole}\nthe interpreter says that it raises: {reasons}"
+    if len(answers) == 1 and not reasons and answers[0] != really:
+        return f"{text[len(PRELUDE) :]}\n{whole}\nexecution gives {really}\nthe interpreter  {answers[0]}"
+    if len(answers) > 1 and not reasons and really not in answers:
+        return f"{text[len(PRELUDE) :]}\n{whole}\nexecution gives {really}\nnone of {len(answers)} ways does"
+    return ""
+
+
+def allowed(error: Exception) -> bool:
+    """Errors that torch raises when it is given groups: the interpreter says what it is given. A name without a value
+    makes what depends on it unknown, and the rest is still followed."""
+    if isinstance(error, UnboundLocalError):
+        return True
+    return "empty parameter list" in str(error) or "optimizer can only optimize" in str(error)
+
+
+def bears(text: str, error: Exception) -> bool:
+    """Whether what raises is a statement that bears on the groups: others are not looked at."""
+    source = Source(Path("generated.py").absolute(), "generated.py", text, (text,))
+    module = Project(Path(".")).checked(source)
+    function = next(one for one in module.tree.body if isinstance(one, ast.FunctionDef) and one.name == "build")
+    chosen = relevant(module, function.body, {"groups"}, returns=False)
+    frame = error.__traceback__
+    while frame is not None and frame.tb_frame.f_code.co_name != "build":
+        frame = frame.tb_next
+    return frame is not None and any(
+        one.lineno <= frame.tb_lineno <= (one.end_lineno or 0) for one in chosen if not hasattr(one, "body")
+    )
+
+
+COUNT: Counter[str] = Counter()
+SETTINGS = settings(
+    max_examples=EXAMPLES or 250,
+    derandomize=not EXAMPLES,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@SETTINGS
+@given(strategies.integers(0, 2**62), strategies.integers(0, 2**62))
+def test_random_code_is_followed_as_it_runs(seed_model: int, seed_code: int) -> None:
+    found = difference(Random(seed_model), Random(seed_code), COUNT)
+    assert not found, found
+
+
+def test_most_of_the_random_code_is_followed() -> None:
+    if not COUNT["examples"]:
+        pytest.skip("no examples were run")
+    assert COUNT["answered"] >= 0.7 * (COUNT["examples"] - COUNT["raised"]), COUNT.most_common(20)
+
+
+def test_the_generator_uses_what_it_should() -> None:
+    kinds = {type(node) for seed in range(300) for node in ast.walk(ast.parse(program(Random(seed))))}
+    wanted = {ast.While, ast.Try, ast.NamedExpr, ast.Lambda, ast.Yield, ast.Nonlocal, ast.Break, ast.Continue}
+    wanted |= {ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Starred, ast.IfExp, ast.Delete, ast.AugAssign}
+    assert wanted <= kinds

@@ -1,0 +1,176 @@
+"""What is wrong with groups as such: swapped, empty, parameters in two of them or in none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from wdlint.facts.assignment import Assignment, Failed, MadeGroup, Site, assignments, identity
+from wdlint.facts.causes import Cause, Mistake, ordered
+from wdlint.facts.optimizers import OptimizerSite, sites
+from wdlint.grouping.world import Tensor, World
+from wdlint.models.expressions import freezes
+from wdlint.models.parameters import Inventory, Kind, Parameter
+from wdlint.reading.values import Instance, Known
+
+
+def twice_or_never(way: Assignment) -> Iterator[Mistake]:
+    """Parameters that the groups hold more than once, or not at all."""
+    count = Counter(tensor for group in way.groups for tensor in group.members)
+    twice = [tensor for tensor, times in count.items() if times > 1]
+    if twice:
+        last = way.trail.steps.get(twice[0])
+        yield Mistake(way, Cause.TWICE, ordered(way, twice), step=last[-1].place if last else None)
+        return
+    for world in way.worlds:
+        yield from _left_out(way, world)
+
+
+def across(mistake: Mistake) -> tuple[Parameter, ...]:
+    """Of parameters that are held twice, those that are in two different groups."""
+    groups = Counter(tensor for group in mistake.assignment.groups for tensor in set(group.members))
+    return ordered(mistake.assignment, [tensor for tensor, times in groups.items() if times > 1])
+
+
+def _left_out(way: Assignment, world: World) -> Iterator[Mistake]:
+    """The trained tensors of a model in no group, unless another optimizer may have them or they may be frozen.
+
+    Those that the code asked about or took the neighbours of are a mistake; whole parts may be meant.
+    """
+    left = list(left_out(way, world))
+    if not left or len(way.groups) < 2 or _may_be_frozen(way.site, world):
+        return
+    elsewhere = _of_others(way, world)
+    if elsewhere is None:
+        return
+    left = [tensor for tensor in left if tensor.parameter.name not in elsewhere]
+    fallen = [tensor for tensor in left if _fell_through(way, world, tensor, left)]
+    if fallen:
+        tested = [tensor for tensor in fallen if way.trail.tests.get(tensor)]
+        first = way.trail.tests[tested[0]][-1].place if tested else None
+        yield Mistake(way, Cause.LEFT_OUT, ordered(way, fallen), test=first)
+    elif left:
+        yield Mistake(way, Cause.LEFT_OUT, ordered(way, left), part=True)
+
+
+def left_out(way: Assignment, world: World) -> Iterator[Tensor]:
+    """The trainable tensors of a model that are in no group, where the model is known as a whole."""
+    if not world.exact or way.unsure or not all(group.members for group in way.groups):
+        return
+    inside = {tensor for group in way.groups for tensor in group.members}
+    if any(tensor.parameter.kind is Kind.LORA for tensor in inside):
+        return  # the base is frozen
+    for tensor in dict.fromkeys(world.tensors.values()):
+        if tensor not in inside and way.trains(tensor):
+            yield tensor
+
+
+def _may_be_frozen(site: Site, world: World) -> bool:
+    """Whether code that was not followed may freeze what is in no group."""
+    modules = [site.module]
+    if isinstance(world.value, Known) and isinstance(world.value.value, Instance):
+        modules.append(world.value.value.cls.module)
+    return any(map(freezes, modules))
+
+
+def _of_others(way: Assignment, world: World) -> set[str] | None:
+    """What the file's other optimizers hold of a model, by name; None where one of them is not followed."""
+    found: set[str] = set()
+    for other in sites(way.site.evaluator, way.site.module):
+        if not isinstance(other, OptimizerSite):
+            return None
+        if other.call is way.site.call:
+            continue
+        for one in assignments(other, _built(way)):
+            if isinstance(one, Failed):
+                return None
+            found |= {t.parameter.name for g in one.groups for t in g.members if _same(one, t, world)}
+    return found
+
+
+def _built(way: Assignment) -> Inventory | None:
+    """The model that the user named, if the groups are made of it."""
+    return next((world.inventory for world in way.worlds if world.value is None), None)
+
+
+def _same(way: Assignment, tensor: Tensor, world: World) -> bool:
+    """Whether a tensor of another optimizer's models is one of this model."""
+    return any(
+        identity(one.value) == identity(world.value) and one.tensors.get(tensor.parameter.name) is tensor
+        for one in way.worlds
+    )
+
+
+def _fell_through(way: Assignment, world: World, tensor: Tensor, left: list[Tensor]) -> bool:
+    """Whether a tensor was asked about, or is a part of what the groups do hold.
+
+    Of a module that is left out as a whole, questions say nothing where most of the model is left out: only a part is
+    to be trained.
+    """
+    asked = bool(way.trail.tests.get(tensor))
+    top, dot, _ = tensor.parameter.name.partition(".")
+    if not dot:
+        return asked
+    inside = [one for name, one in world.tensors.items() if name.startswith(f"{top}.") and way.trains(one)]
+    if any(one not in left for one in inside):
+        return True
+    trained = [one for one in dict.fromkeys(world.tensors.values()) if way.trains(one)]
+    return asked and top not in world.children and 2 * len(left) <= len(trained)
+
+
+def empty(way: Assignment) -> Iterator[Mistake]:
+    """Groups without a member, where neither a drained iterator (WD205) nor a membership test (WD209) explains it."""
+    looked_up = any(test.kind == "member" and test.pattern for tests in way.trail.tests.values() for test in tests)
+    for group in way.groups:
+        if not group.members and all(world.exact for world in way.worlds) and not way.trail.drained and not looked_up:
+            yield Mistake(way, Cause.EMPTY, (), place=group.place)
+
+
+def inheriting(ways: Sequence[Assignment], key: str) -> Iterator[MadeGroup]:
+    """Groups of norms and biases alone without a decay of their own, where the weights have one in every way."""
+    for group in ways[0].groups:
+        if all(_inherits(way, key, group) for way in ways):
+            yield group
+
+
+def _inherits(way: Assignment, key: str, group: MadeGroup) -> bool:
+    kinds = [{t.parameter.kind for t in one.members} for one in way.groups if one.place is group.place and one.members]
+    return (
+        bool(kinds)
+        and key not in group.keys
+        and all(found <= {Kind.NORM, Kind.BIAS} for found in kinds)
+        and any(key in one.keys and any(t.parameter.kind is Kind.WEIGHT for t in one.members) for one in way.groups)
+    )
+
+
+def swapped_decay(decayed: list[Tensor], spared: list[Tensor]) -> bool:
+    """Whether norms and biases are decayed and the weights beside them are not (research/domain.md, WD203).
+
+    Both must be of the same parts of the model: a new head may be decayed and the rest of the model not.
+    """
+    vectors = [[t for t in side if t.parameter.kind in (Kind.NORM, Kind.BIAS)] for side in (decayed, spared)]
+    weights = [[t for t in side if t.parameter.kind is Kind.WEIGHT] for side in (decayed, spared)]
+    if len(vectors[0]) <= len(vectors[1]) or _elements(weights[1]) <= _elements(weights[0]):
+        return False
+    near = {place for tensor in weights[1] for place in _places(tensor)}
+    return 2 * sum(any(place in near for place in _places(tensor)) for tensor in vectors[0]) > len(vectors[0])
+
+
+def _places(tensor: Tensor) -> Iterator[str]:
+    """The module that holds a tensor and the one around that, the model itself only where it holds it."""
+    owner = tensor.parameter.name.rpartition(".")[0]
+    yield owner
+    around = owner.rpartition(".")[0]
+    if around:
+        yield around
+
+
+def _elements(tensors: list[Tensor]) -> int:
+    """How many numbers they hold; how many tensors there are where a size is not known."""
+    sizes = [tensor.parameter.elements for tensor in tensors]
+    return sum(size for size in sizes if size is not None) if None not in sizes else len(sizes)
+
+
+def flat(parameter: Parameter) -> bool:
+    """Whether it is known to have less than two dimensions."""
+    return parameter.shape is not None and len(parameter.shape) < 2

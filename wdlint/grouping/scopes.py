@@ -1,0 +1,203 @@
+"""What a name means while code runs: in the running functions, else what the reading of the project says of it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from wdlint.grouping.slicing import bound
+from wdlint.grouping.values import Function, Library, NotFollowed, Opaque, OwnClass, Raised, Scope
+from wdlint.grouping.world import Submodule
+from wdlint.reading import callers
+from wdlint.reading.values import (
+    ClassThing,
+    External,
+    FunctionThing,
+    Instance,
+    Known,
+    Mapping,
+    Maybe,
+    Product,
+    Sequence,
+    Unknown,
+    Value,
+    number,
+)
+
+if TYPE_CHECKING:
+    from wdlint.grouping.interpreter import Interpreter
+
+
+def bind(scope: Scope, name: str, value: Any) -> None:
+    """Give a name of a scope a value."""
+    while name in scope.outward and scope.outer is not None:
+        scope = scope.outer
+        while scope.outer is not None and name not in scope.names and name not in scope.outward:
+            scope = scope.outer
+    scope.names[name] = value
+
+
+def walrus(scope: Scope, name: str, value: Any) -> None:
+    """`name := value` binds in the function around a comprehension."""
+    while scope.inner and scope.outer is not None:
+        scope = scope.outer
+    bind(scope, name, value)
+
+
+def lookup(run: Interpreter, name: str, node: ast.expr, scope: Scope) -> Any:
+    """The value of a name. What the reading says of it is kept, so that changes of a list are seen by all."""
+    here: Scope | None = scope
+    home: Scope | None = None
+    while here is not None:
+        if name in here.names:
+            return here.names[name]
+        if home is None and not here.inner and name in locals_of(here.node):
+            home = here
+        here = here.outer
+    if home is not None and name not in _declared(home.node):
+        if home.called:
+            raise Raised("UnboundLocalError" if home is scope else "NameError", name)
+        if name not in parameters(home.node):
+            raise NotFollowed(f"`{name}` may have no value yet")
+    module = scope.module
+    if home is None and (id(module), name) in run.globals:
+        return run.globals[id(module), name]
+    found = of_host(run, node, scope)
+    if isinstance(found, Opaque) and isinstance(found.value, Unknown) and hasattr(builtins, name):
+        found = Library(f"builtins.{name}")
+    if home is None:
+        run.globals[id(module), name] = found
+    elif not home.called:
+        home.names[name] = found
+    return found
+
+
+@lru_cache(maxsize=512)
+def locals_of(node: ast.AST) -> frozenset[str]:
+    """The names that belong to a function; none for a module, whose names are looked up in one place."""
+    if isinstance(node, ast.Lambda):
+        return parameters(node)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return parameters(node) | bound(node.body)
+    return frozenset()
+
+
+@lru_cache(maxsize=512)
+def parameters(node: ast.AST) -> frozenset[str]:
+    """The names of a function's parameters."""
+    a = getattr(node, "args", None)
+    if not isinstance(a, ast.arguments):
+        return frozenset()
+    more = [one for one in (a.vararg, a.kwarg) if one is not None]
+    return frozenset(arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs, *more))
+
+
+@lru_cache(maxsize=512)
+def _declared(node: ast.AST) -> frozenset[str]:
+    """The names that imports and classes inside a function bind: the reading knows them."""
+    found: set[str] = set()
+    for inner in ast.walk(node):
+        match inner:
+            case ast.Import(names) | ast.ImportFrom(_, names):
+                found |= {alias.asname or alias.name.partition(".")[0] for alias in names}
+            case ast.ClassDef(name):
+                found.add(name)
+    return frozenset(found)
+
+
+def of_host(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
+    """What the reading knows of an expression."""
+    value = run.evaluator.evaluate(node, run.evaluator.frame(scope.module))
+    found = of(run, value, id(node))
+    if isinstance(found, Opaque) and isinstance(found.value, Unknown):
+        passed = _passed(run, node, scope)
+        if passed is not None:
+            return passed
+    if isinstance(found, Submodule) and not found.path:
+        return Submodule(run.models.altered(found.world, node, scope.module), "")
+    if _is_plain(found) and not isinstance(node, ast.Name) and _of_a_running_function(node, scope):
+        return Opaque(Unknown("something that depends on what the code is called with"))
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str | list | dict | set | None)
+
+
+def _of_a_running_function(node: ast.expr, scope: Scope) -> bool:
+    """Whether an expression names what a function is called with: the reading sees all of its calls at once."""
+    names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    here: Scope | None = scope
+    while here is not None:
+        if (here.called or here.inner) and any(name in here.names for name in names):
+            return True
+        here = here.outer
+    return False
+
+
+def _passed(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
+    """What a caller in the project passes for a parameter; None when that is not known."""
+    owner = scope.module.scope(node)
+    if not isinstance(node, ast.Name) or not isinstance(owner, ast.FunctionDef) or len(run.entries) > 3:
+        return None
+    passed = list(callers.passed(run.evaluator, owner, node.id, scope.module))
+    if not passed:
+        return None
+    module, given = passed[run.choices.choose(("caller", id(owner)), len(passed))]
+    return run.value_at(given, module) if given is not None else None
+
+
+def of(run: Interpreter, value: Value, key: object) -> Any:
+    """The same value as grouping code sees it; `key` tells apart what may be chosen more than once."""
+    match value:
+        case Maybe(options, open_):
+            if not open_ and all(number(option) is not None for option in options):
+                return Opaque(value)
+            way = run.choices.choose(("value", key), len(options) + open_)
+            return of(run, options[way], (key, way)) if way < len(options) else Opaque(Unknown("something else"))
+        case Known(bool() | int() | float() | str() | None as plain, origin):
+            return Opaque(value) if origin.settable else plain
+        case Known(Sequence(items, False)):
+            return [of(run, item, (key, index)) for index, item in enumerate(items)]
+        case Known(Mapping(entries, False)):
+            return {entry.key: of(run, entry.value, (key, entry.key)) for entry in entries}
+        case Known(frozenset() as words):
+            return set(words)
+        case Known(External(path)):
+            return Library(path)
+        case Known(ClassThing() as cls):
+            return OwnClass(cls)
+        case Known(FunctionThing(where, inner, _, owner)):
+            held = of(run, Known(owner), key) if owner is not None else None
+            return Function(where, inner, None, held, defaults(run, inner, Scope(where, where.tree)))
+        case Known(Instance() | Product()):
+            found = run.models.of_value(value)
+            return Submodule(found, "") if found is not None else Opaque(value)
+        case _:
+            return Opaque(value)
+
+
+def function(run: Interpreter, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope) -> Function:
+    """A function that is defined while the code runs."""
+    return Function(scope.module, node, scope, None, _evaluated(run, node, scope))
+
+
+def defaults(
+    run: Interpreter, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope
+) -> tuple[tuple[str, Any], ...]:
+    """The defaults of a function of a module: evaluated once, so that a list among them is one list."""
+    if node not in run.defaults:
+        run.defaults[node] = _evaluated(run, node, scope)
+    return run.defaults[node]
+
+
+def _evaluated(
+    run: Interpreter, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope
+) -> tuple[tuple[str, Any], ...]:
+    a = node.args
+    positional = [*a.posonlyargs, *a.args]
+    pairs = [*zip(positional[len(positional) - len(a.defaults) :], a.defaults, strict=True)]
+    pairs += [(arg, value) for arg, value in zip(a.kwonlyargs, a.kw_defaults, strict=True) if value is not None]
+    return tuple((arg.arg, run.eval(value, scope)) for arg, value in pairs)

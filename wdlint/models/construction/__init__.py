@@ -1,0 +1,1 @@
+"""Runs constructors of `nn.Module` classes abstractly: on their syntax, with values that may be unknown."""
