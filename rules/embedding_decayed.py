@@ -2,8 +2,8 @@
 
 ## What it does
 Runs the grouping code over the model's parameters and finds embedding tables in a decayed group. One finding for
-each optimizer: where the code follows a named policy (`ndim`, `hf`, `timm`), it names the positions, scales and
-tables of relative positions that the policy decays, too.
+each optimizer: it also names the positions, the scales and the tables of relative positions that are decayed with
+them.
 
 ## Why it hurts
 A row that the batch does not use gets no gradient and is decayed all the same, so rare tokens fade. Practice is

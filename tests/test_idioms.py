@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +48,10 @@ def decays(inventory: Inventory, idiom: str, *args: Any, **kwargs: Any) -> dict[
     return found
 
 
-@cache
-def fixture(name: str) -> Inventory:
-    raw = json.loads((FIXTURES / f"{name}.json").read_bytes())
-    return from_raw(raw, classify, spec=name, origin=Origin.META, library="transformers")
+def known(name: str) -> Inventory:
+    inventory = atlas.find("transformers", name)
+    assert inventory is not None
+    return inventory
 
 
 def weights(inventory: Inventory, owner: str) -> list[str]:
@@ -60,7 +59,7 @@ def weights(inventory: Inventory, owner: str) -> list[str]:
 
 
 def test_the_trainer_spares_all_of_roberta_prelayernorm() -> None:
-    inventory = fixture("roberta-prelayernorm")
+    inventory = known("RobertaPreLayerNormForMaskedLM")
     said = decays(inventory, "trainer_groups", 0.1)
     linear = weights(inventory, "torch.nn.Linear")
     assert len(linear) == 73
@@ -68,7 +67,7 @@ def test_the_trainer_spares_all_of_roberta_prelayernorm() -> None:
 
 
 def test_the_trainer_decays_the_norms_of_glm4v() -> None:
-    inventory = fixture("glm4v")
+    inventory = known("Glm4vForConditionalGeneration")
     said = decays(inventory, "trainer_groups", 0.1)
     for leaf in ("norm1", "norm2"):
         norms = [p.name for p in inventory.parameters if p.name.endswith(f".{leaf}.weight")]
@@ -77,7 +76,7 @@ def test_the_trainer_decays_the_norms_of_glm4v() -> None:
 
 
 def test_the_trainer_decays_norms_and_states_of_mamba() -> None:
-    inventory = fixture("mamba")
+    inventory = known("MambaForCausalLM")
     said = decays(inventory, "trainer_groups", 0.1)
     decayed = [p for p in inventory.parameters if said[p.name] > 0]
     states = [p for p in inventory.parameters if p.kind is Kind.SSM and p.name.endswith(("A_log", ".D"))]
@@ -87,8 +86,7 @@ def test_the_trainer_decays_norms_and_states_of_mamba() -> None:
 
 
 def test_the_trainer_decays_every_batch_norm_of_resnet() -> None:
-    inventory = atlas.find("transformers", "ResNetForImageClassification")
-    assert inventory is not None
+    inventory = known("ResNetForImageClassification")
     said = decays(inventory, "trainer_groups", 0.1)
     norms = weights(inventory, "BatchNorm2d")
     assert len(norms) == 53
@@ -97,8 +95,7 @@ def test_the_trainer_decays_every_batch_norm_of_resnet() -> None:
 
 def test_the_trainer_is_right_about_gpt2_and_llama() -> None:
     for name, count in (("GPT2LMHeadModel", 25), ("LlamaForCausalLM", 65)):
-        inventory = atlas.find("transformers", name)
-        assert inventory is not None
+        inventory = known(name)
         said = decays(inventory, "trainer_groups", 0.1)
         norms = [p.name for p in inventory.parameters if p.kind is Kind.NORM and p.name.endswith("weight")]
         assert len(norms) == count

@@ -9,14 +9,14 @@ from wdlint.facts.assignment import Assignment
 from wdlint.facts.causes import Cause, Mistake, ordered
 from wdlint.facts.library_groups import LibrarySite
 from wdlint.facts.mistakes_wording import finding, of_model
-from wdlint.findings import Finding, Severity
+from wdlint.findings import Finding
 from wdlint.fixing.regroup import regrouped
 from wdlint.linter import Context
 from wdlint.models.parameters import Kind, Parameter
 from wdlint.models.wording import counted, named, number
 from wdlint.rule import Rule
 
-# Kinds whose decay is a choice, with the rule that tells of it: of those that a policy decays, the first tells of all.
+# Kinds whose decay is a choice, with the rule that tells of it. Of those that one optimizer decays the first tells.
 CHOICES = {Kind.EMBEDDING: "WD403", Kind.POSITION: "WD404", Kind.RELATIVE_POSITION: "WD407", Kind.SCALE: "WD405"}
 # Kinds that no published policy decays on purpose: it just does not know them.
 UNKNOWN_TO_POLICIES = frozenset({Kind.SSM, Kind.ACTIVATION})
@@ -24,20 +24,27 @@ BY_PART = 4  # of so many spared tensors one is a weight: the groups divide the 
 
 
 def of_kind(rule: Rule, mistake: Mistake, kind: Kind, context: Context, help: str) -> Iterator[Finding]:
-    """Say how many parameters of a kind are decayed. What the model declares exempt is WD410's."""
+    """Say how many parameters of a kind are decayed.
+
+    What the model declares exempt is WD410's. Groups that divide the model by its parts are meant as they are.
+    """
     if mistake.cause is not Cause.KIND or mistake.kind is not kind:
         return
     if kind in UNKNOWN_TO_POLICIES:
         mistake = replace(mistake, on_purpose="")
     library = mistake.site if isinstance(mistake.site, LibrarySite) else None
+    if library is None and mistake.on_purpose == "hf" and kind in (Kind.EMBEDDING, Kind.POSITION):
+        return  # norms and biases spared by name, tables decayed: BERT's own recipe, on purpose
+    if library is None and by_part(mistake.assignment):
+        return
     parameters: Sequence[Parameter] = [p for p in mistake.parameters if library or not p.declared_exempt]
     if not parameters:
         return
     what = f"{number(kind, parameters)} of {of_model(mistake)}"
     names = f": {named(parameters)}"
-    if mistake.on_purpose and kind in CHOICES:
+    if kind in CHOICES:
         together = _choices(mistake.assignment, context)
-        if parameters[0].kind is not together[0].kind:
+        if together and together[0].kind is not kind:
             return
         if any(p.kind is not kind for p in together):
             parameters, what, names = together, f"{counted(together)} of {of_model(mistake)}", ""
@@ -50,7 +57,6 @@ def of_kind(rule: Rule, mistake: Mistake, kind: Kind, context: Context, help: st
         rule,
         mistake,
         message,
-        severity=Severity.ADVICE if by_part(mistake.assignment) and library is None else None,
         label="decays them",
         help=help,
         fix=lambda: regrouped(mistake, context),

@@ -13,10 +13,11 @@ from wdlint.facts.causes import Cause as Cause
 from wdlint.facts.causes import Mistake as Mistake
 from wdlint.facts.causes import everything, ordered
 from wdlint.facts.deciding import Decider, decay_of, may_be_zero
+from wdlint.facts.exposure import has_model
 from wdlint.facts.optimizers import OptimizerSite, sites
 from wdlint.facts.patterns import NAMED, Word, after, matched, words
 from wdlint.facts.predicates import FRAGMENT
-from wdlint.facts.structure import empty, flat, swapped_decay, twice_or_never
+from wdlint.facts.structure import empty, flat, listed, swapped_decay, twice_or_never
 from wdlint.findings import Unresolved
 from wdlint.grouping.helpers import is_idiom
 from wdlint.grouping.policy import POLICIES, Policy
@@ -59,7 +60,7 @@ def of_module(
 ) -> Iterator[Mistake | Unresolved]:
     """The mistakes of all sites of a module; sites whose groups could not be followed."""
     for site in sites(evaluator, module):
-        if isinstance(site, OptimizerSite) and divides(site):
+        if isinstance(site, OptimizerSite) and divides(site) and has_model(site, built):
             for found in mistakes(site, policy, built):
                 yield Unresolved(site.span, f"groups: {found.reason}") if isinstance(found, Failed) else found
     for call in library_groups.sites(evaluator, module):
@@ -84,6 +85,8 @@ def _of_way(way: Assignment, policy: Policy, decider: Decider) -> Iterator[Mista
         return
     if all(decay_of(group) for group in way.groups):
         return  # undivided: WD400's
+    if not spared and listed(way):
+        return  # nothing is spared because of how names are looked up: WD209's
     if swapped_decay(decayed, spared):
         yield Mistake(way, Cause.SWAPPED, ordered(way, decayed))
         return

@@ -118,11 +118,19 @@ def _fell_through(way: Assignment, world: World, tensor: Tensor, left: list[Tens
     return asked and top not in world.children and 2 * len(left) <= len(trained)
 
 
+def listed(way: Assignment) -> bool:
+    """Whether names are looked up in a list (WD209) or searched for single letters (WD210)."""
+    return any(
+        (test.kind == "member" and test.pattern) or (test.kind == "in" and len(test.pattern) == 1)
+        for tests in way.trail.tests.values()
+        for test in tests
+    )
+
+
 def empty(way: Assignment) -> Iterator[Mistake]:
-    """Groups without a member, where neither a drained iterator (WD205) nor a membership test (WD209) explains it."""
-    looked_up = any(test.kind == "member" and test.pattern for tests in way.trail.tests.values() for test in tests)
+    """Groups without a member, where neither a drained iterator (WD205) nor a wrong list explains it."""
     for group in way.groups:
-        if not group.members and all(world.exact for world in way.worlds) and not way.trail.drained and not looked_up:
+        if not group.members and all(world.exact for world in way.worlds) and not way.trail.drained and not listed(way):
             yield Mistake(way, Cause.EMPTY, (), place=group.place)
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from wdlint.grouping import operations, statements
+from wdlint.grouping.scopes import parameters
 from wdlint.grouping.slicing import lasting, relevant
 from wdlint.grouping.values import (
     Bound,
@@ -152,7 +153,7 @@ def invoke(run: Interpreter, function: Function, args: list[Any], kwargs: dict[s
 
 @lru_cache(maxsize=256)
 def _slice(module: Module, node: ast.FunctionDef) -> frozenset[ast.stmt]:
-    return relevant(module, node.body, lasting(node), returns=True)
+    return relevant(module, node.body, lasting(node), parameters(node), returns=True)
 
 
 @lru_cache(maxsize=256)

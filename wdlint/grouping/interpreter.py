@@ -124,7 +124,7 @@ class Interpreter:
             body = getattr(owner, "body", None)
             if not isinstance(body, list):
                 return self.eval(node, scope)
-            scope.chosen = relevant(module, body, free(node), returns=False)
+            scope.chosen = relevant(module, body, free(node), scopes.parameters(owner), returns=False)
             return statements.reach(self, body, scope, node)
         finally:
             self.entries.pop()

@@ -213,6 +213,8 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
             return _summed(run, args, node, scope)
         case (("min" | "max"), _) if args:
             return _extreme(run, name, args, kwargs, node, scope)
+        case "bool", 1 if not isinstance(first, Opaque):
+            return run.truth(first, node, scope)
         case (("int" | "float" | "str" | "bool" | "abs" | "round"), 1):
             return _converted(run, name, first, node, scope)
         case "callable", 1:
@@ -302,10 +304,11 @@ def _regex(run: Interpreter, function: str, args: list[Any], node: ast.AST, scop
     if not isinstance(pattern, str) or not isinstance(text, str) or len(text) > LONGEST or not _is_quick(pattern):
         return Opaque(Unknown("a regular expression"))
     try:
-        found = getattr(re, function)(pattern, text) is not None
+        found = getattr(re, function)(pattern, text)
     except re.error:
         raise Raised("re.error") from None
-    return True if run.asked(node, scope, f"re.{function}", pattern, found, text) else None
+    answer = run.asked(node, scope, f"re.{function}", pattern, found is not None, text)
+    return (found or True) if answer else None
 
 
 MOST_REPEATS = 5
@@ -610,6 +613,11 @@ def method(
             return _of_set(run, held, name, args, node, scope)
         case tuple() if name in ("index", "count") and len(args) == 1:
             return _sought(run, held, name, args[0], node, scope)
+        case re.Match() if name in ("group", "groups", "start", "end", "span", "groupdict") and not kwargs:
+            try:
+                return getattr(held, name)(*args)
+            except (IndexError, TypeError) as error:
+                raise Raised(type(error).__name__) from None
         case Once() if name == "__next__" and not args:
             return _next(held, [])
     raise NotFollowed(f"`.{name}()` is not followed")

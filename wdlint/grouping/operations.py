@@ -42,7 +42,7 @@ ABSENT = object()
 MOST_POWER = 400
 MANY_DIGITS = re.compile(r"\d{4}")  # a width that makes a string long
 LONGEST = 100_000  # items of a list or characters of a string that code may make
-METHODS = (str, list, dict, set, frozenset, tuple, range, MappingView, Once, Pattern, bool, int, float)
+METHODS = (re.Match, str, list, dict, set, frozenset, tuple, range, MappingView, Once, Pattern, bool, int, float)
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -153,6 +153,9 @@ def _augmented(run: Interpreter, held: Any, target: ast.expr, op: ast.operator, 
     match held, op:
         case list(), ast.Add():
             extend(run, held, given, target, scope)
+            return held
+        case list(), ast.Mult() if isinstance(given, int):
+            held[:] = binary(run, held, op, given, value, scope)
             return held
         case set(), ast.BitOr() | ast.BitAnd() | ast.Sub() | ast.BitXor() if isinstance(given, Set):
             changed = binary(run, held, op, given, value, scope)
@@ -399,6 +402,8 @@ def attribute(run: Interpreter, held: Any, name: str, node: ast.Attribute, scope
         case Partial() if name == "func":
             return held.function
         case _ if isinstance(held, METHODS):
+            if not isinstance(held, Once | Pattern) and not hasattr(held, name):
+                raise Raised("AttributeError", name)
             return Bound(held, name)
     raise NotFollowed(f"`{scope.module.code(node)}` is not followed")
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from wdlint.grouping.slicing import bound
-from wdlint.grouping.values import Function, Library, NotFollowed, Opaque, OwnClass, Raised, Scope
+from wdlint.grouping.values import Function, Library, Lost, NotFollowed, Opaque, OwnClass, Raised, Scope
 from wdlint.grouping.world import Submodule
 from wdlint.reading import callers
 from wdlint.reading.values import (
@@ -52,7 +52,7 @@ def lookup(run: Interpreter, name: str, node: ast.expr, scope: Scope) -> Any:
     home: Scope | None = None
     while here is not None:
         if name in here.names:
-            return here.names[name]
+            return _kept(here.names[name])
         if home is None and not here.inner and name in locals_of(here.node):
             home = here
         here = here.outer
@@ -63,7 +63,7 @@ def lookup(run: Interpreter, name: str, node: ast.expr, scope: Scope) -> Any:
             raise NotFollowed(f"`{name}` may have no value yet")
     module = scope.module
     if home is None and (id(module), name) in run.globals:
-        return run.globals[id(module), name]
+        return _kept(run.globals[id(module), name])
     found = of_host(run, node, scope)
     if isinstance(found, Opaque) and isinstance(found.value, Unknown) and hasattr(builtins, name):
         found = Library(f"builtins.{name}")
@@ -72,6 +72,12 @@ def lookup(run: Interpreter, name: str, node: ast.expr, scope: Scope) -> Any:
     elif not home.called:
         home.names[name] = found
     return found
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, Lost):
+        raise NotFollowed(value.reason)
+    return value
 
 
 @lru_cache(maxsize=512)

@@ -47,15 +47,17 @@ class _Facts:
     always: bool = False
 
 
-def relevant(module: Module, body: list[ast.stmt], seeds: Iterable[str], *, returns: bool) -> frozenset[ast.stmt]:
+def relevant(
+    module: Module, body: list[ast.stmt], seeds: Iterable[str], given: frozenset[str] = frozenset(), *, returns: bool
+) -> frozenset[ast.stmt]:
     """The statements that decide what the names `seeds` hold, and with `returns` what the function returns or yields.
 
     A name is `x`, or `self.x` for an attribute of the first parameter. Compound statements are in when any of their
-    own are, and so is all that leaves their loops.
+    own are, and so is all that leaves their loops. `given`: the parameters of the function.
     """
     statements = list(_inner(body))
-    own = bound(body) - _inert(module)
-    effects = _effects(module, statements)
+    own = (bound(body) | given) - _inert(module)
+    effects = _effects(module)
     facts = {one: _facts(one, own, effects) for one in statements}
     for fact in facts.values():
         fact.changes -= _inert(module)
@@ -98,7 +100,7 @@ def touched(module: Module, body: list[ast.stmt], statement: ast.stmt) -> tuple[
     """The names that a statement of a body may bind, and those whose objects it may change."""
     statements = list(_inner(body))
     own = bound(body) - _inert(module)
-    effects = _effects(module, statements)
+    effects = _effects(module)
     facts = [_facts(one, own, effects) for one in _inner([statement])]
     changes = {name for fact in facts for name in fact.changes} - _inert(module)
     binds = {name for fact in facts for name in fact.binds | fact.loops}
@@ -339,8 +341,8 @@ def _changes(expression: ast.expr, own: frozenset[str], effects: dict[str, set[s
                     facts.changes |= set(roots(receiver))
                 elif isinstance(receiver, ast.Name) and receiver.id == "self":
                     facts.changes.add("self")
-                elif name not in SCALAR and isinstance(receiver, ast.Name) and receiver.id in own:
-                    facts.changes.add(receiver.id)
+                elif name not in SCALAR:
+                    facts.changes |= {one for one in roots(receiver) if one in own or one.startswith("self.")}
             case ast.Call(ast.Name(name), args):
                 if name in ("setattr", "delattr") and args:
                     facts.changes |= set(roots(args[0]))
@@ -349,6 +351,8 @@ def _changes(expression: ast.expr, own: frozenset[str], effects: dict[str, set[s
                     facts.always = True
                 if name in own:
                     facts.changes.add(name)
+            case ast.Call(callee) if not isinstance(callee, ast.Name | ast.Attribute):
+                facts.changes |= set(roots(callee))
         match node:
             # a function may change a list that it is given, and uses up an iterator
             case ast.Call(callee, args, keywords) if not _scalar(callee):
@@ -379,18 +383,38 @@ def _is_tag(name: object) -> bool:
     return isinstance(name, str) and (name == "requires_grad" or (name.startswith("_") and not name.startswith("__")))
 
 
-def _effects(module: Module, statements: list[ast.stmt]) -> dict[str, set[str]]:
-    """What functions change beside their own names, by the name of the function: those here, and those of the file."""
-    functions = {one.name: one for one in module.tree.body if isinstance(one, DEFINITIONS)}
-    functions |= {one.name: one for one in statements if isinstance(one, DEFINITIONS)}
-    found = {name: _changed_by(function) for name, function in functions.items()}
-    mentioned = {name: _free_of(function) & functions.keys() for name, function in functions.items()}
+@lru_cache(maxsize=256)
+def _effects(module: Module) -> dict[str, set[str]]:
+    """What calls of a file's functions and lambdas change beside their own names, by the name that is called.
+
+    Functions of one name are taken together.
+    """
+    found: dict[str, set[str]] = {}
+    mentioned: dict[str, set[str]] = {}
+    for node in module.nodes:
+        match node:
+            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
+                found.setdefault(name, set()).update(_changed_by(node))
+                mentioned.setdefault(name, set()).update(_free_of(node))
+            case ast.Assign([ast.Name(name)], value) if _is_callable(value):
+                found.setdefault(name, set()).update(_changed_in(value), roots(value))
+                mentioned.setdefault(name, set()).update(free(value))
     size = -1
     while size != (size := sum(map(len, found.values()))):
-        for name in functions:
-            for other in mentioned[name]:
+        for name, others in mentioned.items():
+            for other in others & found.keys():
                 found[name] |= found[other]
     return {name: changed for name, changed in found.items() if changed}
+
+
+def _is_callable(value: ast.expr) -> bool:
+    """Whether an expression may give a lambda, or a method that changes what it belongs to: `decay.append`."""
+    called = {id(node.func) for node in ast.walk(value) if isinstance(node, ast.Call)}
+    return any(
+        isinstance(node, ast.Lambda)
+        or (isinstance(node, ast.Attribute) and node.attr in MUTATORS and id(node) not in called)
+        for node in ast.walk(value)
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -406,9 +430,13 @@ def _free_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]
 
 def _changed_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     """The names around a function whose objects its body may change or use up."""
-    outward = _free_of(function)
+    return _changed_in(function) & _free_of(function)
+
+
+def _changed_in(tree: ast.AST) -> set[str]:
+    """The names whose objects the code in a tree may change or use up."""
     found: set[str] = set()
-    for node in ast.walk(function):
+    for node in ast.walk(tree):
         match node:
             case ast.Nonlocal(names) | ast.Global(names):
                 found |= set(names)
@@ -426,7 +454,7 @@ def _changed_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
             case ast.Call(callee, args, keywords) if not _scalar(callee):
                 for given in (*args, *(keyword.value for keyword in keywords)):
                     found |= set(roots(given))
-    return found & outward
+    return found
 
 
 # names for one object

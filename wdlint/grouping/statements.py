@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wdlint.grouping import expressions, operations, scopes
 from wdlint.grouping.slicing import leaves, touched
-from wdlint.grouping.values import NeverReached, NotFollowed, Object, Once, Opaque, Raised, Scope
+from wdlint.grouping.values import Lost, NeverReached, NotFollowed, Object, Once, Opaque, Raised, Scope
 from wdlint.reading.values import Unknown
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _before(run: Interpreter, body: list[ast.stmt], statement: ast.stmt, scope: 
     except NotFollowed as error:
         if "requires_grad" in ast.unparse(statement):
             run.unsure = True
-        unknown = Opaque(Unknown(str(error)))
+        unknown = Lost(str(error))
         binds, changes = touched(scope.module, body, statement)
         for name in binds:
             scope.names[name] = unknown

@@ -36,6 +36,13 @@ class Opaque:
     place: Place | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What a name holds after code that could not be followed; the reason."""
+
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Function:
     """A function, method or lambda of the project, closed over the scope that it was defined in."""
