@@ -1,4 +1,4 @@
-"""Grouping code that never ends, nests without end, or cannot be known: a reason within about a second, no exception."""
+"""Grouping code that never ends, nests without end, or cannot be known: a reason within a second, no exception."""
 
 from __future__ import annotations
 
