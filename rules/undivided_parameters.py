@@ -119,8 +119,9 @@ def _reached(exposure: Exposure, models: str) -> str:
     whose = f"{models} ({classes}{' in its default configuration' if exposure.typical else ''})"
     if not exposure.counted:
         return f"every parameter of {whose}, among them {exempt}"
-    rest = len(exposure.parameters) - len(exposure.exempt)
-    beside = f", beside {rest} to be decayed" if rest else ""
+    spared = set(exposure.exempt)
+    rest = counted([one for one in exposure.parameters if one not in spared], names=False)
+    beside = f", beside {rest}" if rest else ""
     return f"all {len(exposure.parameters)} parameters of {whose}: {exempt}{beside}"
 
 

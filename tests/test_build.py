@@ -133,7 +133,7 @@ def test_a_class_of_a_file(tmp_path: Path) -> None:
     assert [p.name for p in inventory.parameters if not p.requires_grad] == ["layers.1.weight"]
     assert (inventory.origin, inventory.spec, inventory.model_class) == (Origin.META, "models/net.py:Net", "Net")
     assert inventory.library.startswith("torch 2.")
-    assert inventory.notes == ("built on the meta device",)
+    assert inventory.notes == ()
     assert not inventory.typical
     on_cpu = built(tmp_path, "models/net.py:Net", device="cpu")
     assert on_cpu.origin is Origin.CPU

@@ -42,6 +42,7 @@ ABSENT = object()
 MOST_POWER = 400
 MANY_DIGITS = re.compile(r"\d{4}")  # a width that makes a string long
 LONGEST = 100_000  # items of a list or characters of a string that code may make
+ITERATOR_METHODS = ("__next__", "__iter__", "send", "throw", "close")
 METHODS = (re.Match, str, list, dict, set, frozenset, tuple, range, MappingView, Once, Pattern, bool, int, float)
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -402,7 +403,8 @@ def attribute(run: Interpreter, held: Any, name: str, node: ast.Attribute, scope
         case Partial() if name == "func":
             return held.function
         case _ if isinstance(held, METHODS):
-            if not isinstance(held, Once | Pattern) and not hasattr(held, name):
+            known = ITERATOR_METHODS if isinstance(held, Once) else dir(held)
+            if not isinstance(held, Pattern) and name not in known:
                 raise Raised("AttributeError", name)
             return Bound(held, name)
     raise NotFollowed(f"`{scope.module.code(node)}` is not followed")
@@ -705,6 +707,8 @@ def binary(run: Interpreter, left: Any, op: ast.operator, right: Any, node: ast.
         return Opaque(Unknown("arithmetic with something unknown"))
     function = ARITHMETIC.get(type(op))
     if function is None or not isinstance(left, COMPUTED) or not isinstance(right, COMPUTED):
+        if isinstance(left, Once | None) or isinstance(right, Once | None):
+            raise Raised("TypeError", "an operator on an iterator or None")
         if holds_tensors(left) or holds_tensors(right):
             raise NotFollowed("an operator on parameters")
         return Opaque(Unknown("an operator"))

@@ -378,12 +378,12 @@ def _only_model(made: Any, called: str, notes: list[str]) -> Any:
 def _notes(model: Any, device: str, seconds: float) -> Iterator[str]:
     torch = _loaded("torch")
     parameters = list(model.parameters())
-    yield {
-        "meta": "built on the meta device",
-        "patched": "built on the meta device, with linspace on the CPU and without moves between devices",
-        "cpu": "built on the CPU",
-        "cuda": "built on the GPU",
-    }[device]
+    if device != "meta":  # the usual rung needs no word
+        yield {
+            "patched": "built on the meta device, with linspace on the CPU and without moves between devices",
+            "cpu": "built on the CPU",
+            "cuda": "built on the GPU",
+        }[device]
     if device in ("meta", "patched") and (real := _real(model)):
         size = sum(tensor.numel() * tensor.element_size() for tensor in real if _shape(tensor) is not None)
         yield f"{len(real)} of {len(parameters)} parameters took real memory all the same: {size / 2**20:,.1f} MiB"
