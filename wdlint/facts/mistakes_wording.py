@@ -84,7 +84,9 @@ def called(mistake: Mistake) -> str:
 def _holder(name: str) -> str:
     """The last part of a name that says anything: neither `weight` nor a number."""
     parts = [part for part in name.split(".")[:-1] if not part.isdigit() and part != "*"]
-    return parts[-1] if parts and name.rpartition(".")[2] in ("weight", "bias") else name.rpartition(".")[2]
+    if name.rpartition(".")[2] in ("weight", "bias"):
+        return parts[-1] if parts else name
+    return name.rpartition(".")[2]
 
 
 def none_of(mistake: Mistake) -> str:
