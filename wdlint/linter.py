@@ -91,7 +91,7 @@ def check_source(source: Source, project: Project, settings: LintSettings) -> Fi
         module = project.checked(source)
     except UnreadableFile as error:
         return _unreadable(source.filename, error, settings)
-    evaluator = _evaluator(project)
+    evaluator = evaluator_of(project)
     found: list[Finding] = []
     unresolved: list[Unresolved] = []
     sites = 0
@@ -147,7 +147,7 @@ def _markers(codes: frozenset[str]) -> tuple[bytes, ...]:
 _EVALUATORS: dict[int, tuple[int, Evaluator]] = {}
 
 
-def _evaluator(project: Project) -> Evaluator:
+def evaluator_of(project: Project) -> Evaluator:
     """What evaluates for a project; a new one once the text of a file that is known has changed."""
     from wdlint.reading.evaluate import Evaluator
 

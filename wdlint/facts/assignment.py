@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from wdlint.facts.optimizers import OptimizerSite, related, writers
@@ -64,10 +65,23 @@ class MadeGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known beside groups that were seen in memory; what is frozen there is frozen for sure.
+
+    `elsewhere`: the names of what other optimizers hold. `replaced`: the names of parameters in whose place the groups
+    hold other tensors of the same shape.
+    """
+
+    elsewhere: frozenset[str] = frozenset()
+    replaced: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """One way in which a site's groups come about. `worlds`: the models whose parameters the code asked for.
 
-    `unsure`: parameters may have been frozen by code that could not be followed.
+    `unsure`: parameters may have been frozen by code that could not be followed. `seen`: where the groups were seen in
+    memory, what is known besides.
     """
 
     site: Site
@@ -77,6 +91,7 @@ class Assignment:
     frozen: dict[Tensor, bool]
     unsure: bool
     rerun: Callable[[Forced], tuple[list[MadeGroup], object] | None] | None = None
+    seen: Seen | None = None
 
     def again(self, forced: Forced) -> list[MadeGroup] | None:
         """The groups that the same way gives when some questions are answered otherwise; None when not known."""
@@ -173,7 +188,21 @@ def identity(value: Value | None) -> object:
 
 
 def assignments(site: OptimizerSite, built: Inventory | None) -> Iterator[Assignment | Failed]:
-    """Each way in which the groups of a site come about, or why one is not known."""
+    """Each way in which the groups of a site come about, or why one is not known; the one seen in memory alone."""
+    seen: Assignment | None = site.evaluator.seen.get(place(site))
+    if seen is not None:
+        yield replace(seen, site=site)
+        return
+    yield from followed(site, built)
+
+
+def place(site: Site) -> tuple[Path, int, int]:
+    """Where the call of a site stands, whatever tree it is read into."""
+    return site.module.path, site.call.lineno, site.call.col_offset
+
+
+def followed(site: OptimizerSite, built: Inventory | None) -> Iterator[Assignment | Failed]:
+    """Each way in which the groups of a site come about as its code says, or why one is not known."""
     if rewritten := _rewritten(site):
         yield Failed(rewritten)
         return

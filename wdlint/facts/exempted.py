@@ -59,5 +59,5 @@ def _decayed(way: Assignment) -> tuple[Parameter, ...]:
 def may_declare(site: OptimizerSite, built: Inventory | None) -> bool:
     """Whether a model that the site takes parameters from declares any exempt."""
     selections = {s.source: s for group in site.groups for s in group.selections or ()}
-    inventories = [inventory_of(site.evaluator, selection, built) for selection in selections.values()]
+    inventories = [inventory_of(site.evaluator, selection, built) for selection in selections.values()] or [built]
     return any(p.declared_exempt for inventory in inventories if inventory is not None for p in inventory.parameters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from wdlint.facts.assignment import Assignment, Failed, MadeGroup, Site, assignments, identity
+from wdlint.facts.assignment import Assignment, Failed, MadeGroup, assignments, identity
 from wdlint.facts.causes import Cause, Mistake, ordered
 from wdlint.facts.optimizers import OptimizerSite, sites
 from wdlint.grouping.world import Tensor, World
@@ -38,7 +38,12 @@ def _left_out(way: Assignment, world: World) -> Iterator[Mistake]:
     Those that the code asked about or took the neighbours of are a mistake; whole parts may be meant.
     """
     left = list(left_out(way, world))
-    if not left or len(way.groups) < 2 or _may_be_frozen(way.site, world):
+    if way.seen is not None:
+        lost = [tensor for tensor in left if tensor.parameter.name in way.seen.replaced]
+        if lost:
+            yield Mistake(way, Cause.LEFT_OUT, ordered(way, lost))
+            return
+    if not left or len(way.groups) < 2 or _may_be_frozen(way, world):
         return
     elsewhere = _of_others(way, world)
     if elsewhere is None:
@@ -55,7 +60,8 @@ def _left_out(way: Assignment, world: World) -> Iterator[Mistake]:
 
 def left_out(way: Assignment, world: World) -> Iterator[Tensor]:
     """The trainable tensors of a model that are in no group, where the model is known as a whole."""
-    if not world.exact or way.unsure or not all(group.members for group in way.groups):
+    followed = way.seen is not None or all(group.members for group in way.groups)
+    if not world.exact or way.unsure or not followed:
         return
     inside = {tensor for group in way.groups for tensor in group.members}
     if any(tensor.parameter.kind is Kind.LORA for tensor in inside):
@@ -65,9 +71,11 @@ def left_out(way: Assignment, world: World) -> Iterator[Tensor]:
             yield tensor
 
 
-def _may_be_frozen(site: Site, world: World) -> bool:
+def _may_be_frozen(way: Assignment, world: World) -> bool:
     """Whether code that was not followed may freeze what is in no group."""
-    modules = [site.module]
+    if way.seen is not None:
+        return False
+    modules = [way.site.module]
     if isinstance(world.value, Known) and isinstance(world.value.value, Instance):
         modules.append(world.value.value.cls.module)
     return any(map(freezes, modules))
@@ -75,6 +83,8 @@ def _may_be_frozen(site: Site, world: World) -> bool:
 
 def _of_others(way: Assignment, world: World) -> set[str] | None:
     """What the file's other optimizers hold of a model, by name; None where one of them is not followed."""
+    if way.seen is not None:
+        return set(way.seen.elsewhere)
     found: set[str] = set()
     for other in sites(way.site.evaluator, way.site.module):
         if not isinstance(other, OptimizerSite):

@@ -84,7 +84,7 @@ def describe(model: Any) -> dict[str, Any]:
             for key, tensor in tensors.items()
         ],
         "modules": [[name, classes[cls]] for name, cls in modules.items()],
-        "classes": [_lineage(cls) for cls in classes],
+        "classes": [lineage(cls) for cls in classes],
         "shared": shared,
         "declarations": declarations,
     }
@@ -129,7 +129,8 @@ def _class(module: Any) -> Any:
     return getattr(sys.modules.get(".".join(package)), name, ".".join([*package, name]))
 
 
-def _lineage(cls: Any) -> list[str]:
+def lineage(cls: Any) -> list[str]:
+    """A class's dotted path and those of its bases that say anything."""
     if isinstance(cls, str):
         return [cls]
     paths = [f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__]
@@ -285,7 +286,7 @@ def _built(request: dict[str, Any]) -> dict[str, Any]:
         return {
             "raw": raw,
             "device": _origin(model, device),
-            "library": _library(type(model)),
+            "library": library(type(model)),
             "notes": notes,
             "typical": plan.typical,
         }
@@ -414,7 +415,8 @@ def _real(model: Any) -> list[Any]:
     return [tensor for tensor in model.parameters() if not tensor.is_meta]
 
 
-def _library(cls: type) -> str:
+def library(cls: type) -> str:
+    """The package that a class comes from and torch, with their versions."""
     torch = _loaded("torch")
 
     own = f"torch {torch.__version__.partition('+')[0]}"

@@ -1,0 +1,101 @@
+"""`wdlint.audit`: one line in a training script, a notebook or a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from wdlint.config import Settings, configuration
+from wdlint.findings import Finding
+from wdlint.grouping.policy import policy as named_policy
+from wdlint.linter import LintSettings
+from wdlint.live.effect import Run
+from wdlint.live.judging import judge
+from wdlint.live.models import LiveModel, live_model
+from wdlint.live.optimizers import LiveOptimizer, live_optimizers
+from wdlint.live.report import Report
+from wdlint.models.wording import counted
+
+
+def audit(
+    model: Any,
+    optimizer: Any,
+    *,
+    policy: str | None = None,
+    decay: Sequence[str] = (),
+    no_decay: Sequence[str] = (),
+    steps_per_epoch: float | None = None,
+    total_steps: int | None = None,
+) -> Report:
+    """Who is decayed by how much, and what is wrong with it, of a model and the optimizer that trains it.
+
+    Nothing is changed or run: the optimizer's groups are read, no step is made, no random number drawn. The rules and
+    their codes are those of `wdlint check`; `print` the report, or ask it for `findings`, `raise_for("error")` and
+    `to_dict()`.
+
+    model: a `torch.nn.Module`, wrapped or not (DDP, FSDP, torch.compile, DeepSpeed).
+    optimizer: a torch optimizer, a wrapper around one, or a list of them that train the model together.
+    policy, decay, no_decay: which kinds of parameters may be decayed, as in the project's `[tool.wdlint]`, which
+        counts where they are not given; without either, "strict".
+    steps_per_epoch, total_steps: optimizer steps, for the timescale in epochs and the total shrink.
+
+    Raises TypeError for what is no model or no optimizer, ValueError for a policy that does not exist.
+    """
+    settings = _settings(Path.cwd())
+    judged_by = LintSettings(
+        settings.codes(Path.cwd() / "train.py"),
+        policy=policy or settings.policy,
+        decay=tuple(decay) or settings.decay,
+        no_decay=tuple(no_decay) or settings.no_decay,
+    )
+    standard = named_policy(judged_by.policy, judged_by.decay, judged_by.no_decay)
+    seen = live_model(model)
+    optimizers = live_optimizers(optimizer, seen.names)
+    judged = judge(seen, optimizers, judged_by)
+    findings = [finding for one in judged for finding in one.findings]
+    return Report(
+        inventory=seen.inventory,
+        policy=standard,
+        optimizers=tuple(optimizers),
+        findings=tuple(sorted(findings, key=_loudest_first)),
+        notes=tuple(_notes(seen, optimizers)),
+        run=Run(steps_per_epoch, total_steps),
+        texts={one.written.source.filename: one.written for one in judged if one.written is not None},
+    )
+
+
+def _settings(folder: Path) -> Settings:
+    """What the project configures."""
+    return configuration({})(folder)
+
+
+def _loudest_first(finding: Finding) -> tuple[int, object, str]:
+    return -finding.severity.rank, finding.span.key, finding.code
+
+
+def _notes(model: LiveModel, optimizers: Sequence[LiveOptimizer]) -> Iterator[str]:
+    """What no rule is about."""
+    if model.lazy:
+        yield (
+            f"{len(model.lazy)} parameters have no shape before the first batch ({model.lazy[0]}, ...): judged by their"
+            " names and modules"
+        )
+    held = frozenset[str]().union(*(optimizer.held for optimizer in optimizers))
+    for optimizer in optimizers:
+        yield from optimizer.notes
+        for index, group in enumerate(optimizer.groups):
+            if not group.members and not group.foreign:
+                yield f"group {index} of {optimizer.name} is empty"
+            if type(optimizer.decays[index]).__name__ == "Tensor":
+                yield f"weight_decay of group {index} of {optimizer.name} is a tensor, not a number"
+        foreign = [shape for group in optimizer.groups for shape in group.foreign]
+        if foreign:
+            total = len(foreign) + sum(len(group.members) for group in optimizer.groups)
+            yield (
+                f"{len(foreign)} of the {total} tensors that {optimizer.name} holds are no parameters of this model:"
+                " those of another one, or the model was made, replaced or sharded after the optimizer was built"
+            )
+    left = [parameter for parameter in model.inventory.trainable if parameter.name not in held]
+    if left:
+        yield f"{len(left)} trainable parameters are in no group: {counted(left)}"

@@ -1,0 +1,201 @@
+"""An optimizer in memory → its class, its law and its groups, whatever is around it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wdlint.optimizers import registry
+from wdlint.optimizers.registry import Law
+
+# Attributes under which wrappers keep the optimizer that they hold: accelerate, DeepSpeed, Lightning, Lookahead
+# (optimizer), apex LARC, ZeroRedundancyOptimizer, fairscale (optim), SAM and other Lookaheads (base_optimizer),
+# ScheduleFreeWrapper (base).
+INNER = ("optimizer", "_optimizer", "optim", "base_optimizer", "base", "inner_optimizer")
+# Where DeepSpeed keeps the model's own tensors, a list for each group, in the place of which it optimizes flat ones.
+BEFORE_FLATTENING = ("bit16_groups", "fp16_groups", "bf16_groups")
+DEEPEST = 8  # wrappers within wrappers
+# What a class defines that may decay in another way than its base does.
+DECISIVE = frozenset({"__init__", "__new__", "step", "add_param_group"})
+
+
+@dataclass(frozen=True, slots=True)
+class LiveGroup:
+    """A parameter group: its members by name, how many tensors of it are no parameter of the model, its other keys.
+
+    `foreign`: the shapes of these tensors.
+    """
+
+    members: tuple[str, ...]
+    foreign: tuple[tuple[int, ...], ...]
+    keys: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptimizer:
+    """An optimizer: its class's dotted path, that of the nearest base whose law is known, its defaults and groups.
+
+    `around`: the classes of the wrappers that were looked through, the outermost first. `notes`: what is odd about it.
+    """
+
+    path: str
+    law: Law | None
+    defaults: Mapping[str, Any]
+    groups: tuple[LiveGroup, ...]
+    around: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The class's own name."""
+        return self.path.rpartition(".")[2]
+
+    @property
+    def decay_key(self) -> str:
+        """The key of a group that holds its weight decay."""
+        return self.law.decay_argument if self.law is not None else "weight_decay"
+
+    @property
+    def decays(self) -> list[Any]:
+        """The weight decay of each group, None where it has none."""
+        return [group.keys.get(self.decay_key) for group in self.groups]
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The names of all parameters that its groups hold."""
+        return frozenset(name for group in self.groups for name in group.members)
+
+
+def live_optimizers(given: Any, names: Mapping[int, tuple[str, ...]]) -> list[LiveOptimizer]:
+    """The optimizers in what a user gave: one, a list, or something that holds several.
+
+    `names`: the model's parameters by `id`. Raises TypeError for what holds no optimizer.
+    """
+    return [_live(one, names) for one in _each(given)]
+
+
+def _each(given: Any) -> Iterator[Any]:
+    if isinstance(given, list | tuple):
+        if not given:
+            raise TypeError("the list of optimizers is empty")
+        for one in given:
+            yield from _each(one)
+        return
+    several = getattr(given, "optimizers", None) or getattr(given, "chained_optimizers", None)
+    if isinstance(several, list | tuple) and several and all(map(_is_optimizer, several)):
+        yield from several
+        return
+    if not _is_optimizer(given):
+        raise TypeError(f"the optimizer must be a torch optimizer or a list of them, not {type(given).__name__}")
+    yield given
+
+
+def _is_optimizer(value: Any) -> bool:
+    if isinstance(value, type):
+        return False
+    groups = getattr(value, "param_groups", None)
+    return isinstance(groups, list | tuple) and all(isinstance(group, Mapping) for group in groups)
+
+
+def _live(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> LiveOptimizer:
+    layers = list(_layers(optimizer))
+    inner = layers[-1]
+    path, law = _class(type(inner))
+    groups = max(
+        (tuple(_groups(layer, names)) for layer in layers),
+        key=lambda found: sum(len(group.members) for group in found),
+    )
+    return LiveOptimizer(
+        path,
+        law,
+        dict(getattr(inner, "defaults", {})),
+        groups,
+        tuple(type(layer).__name__ for layer in layers[:-1]),
+        tuple(_oddities(inner)),
+    )
+
+
+def _layers(optimizer: Any) -> Iterator[Any]:
+    """The optimizer and those that it holds, one within the other, down to one whose law is known."""
+    seen: set[int] = set()
+    while id(optimizer) not in seen and len(seen) < DEEPEST:
+        seen.add(id(optimizer))
+        yield optimizer
+        if registry.find(_path(type(optimizer))) is not None:
+            return
+        held = (vars(optimizer).get(name) for name in INNER if hasattr(optimizer, "__dict__"))
+        optimizer = next((one for one in held if one is not None and _is_optimizer(one)), optimizer)
+
+
+def _path(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _class(cls: type) -> tuple[str, Law | None]:
+    """The path of a class, and its law: its own, or that of a base when it changes nothing that matters."""
+    for base in cls.__mro__:
+        law = registry.find(_path(base))
+        if law is not None:
+            return _path(base if base is cls else cls), law
+        if DECISIVE & vars(base).keys():
+            break
+    return _path(cls), None
+
+
+def _groups(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> Iterator[LiveGroup]:
+    before = next((found for name in BEFORE_FLATTENING if (found := vars(optimizer).get(name))), None)
+    for index, group in enumerate(optimizer.param_groups):
+        tensors = group.get("params", ())
+        if isinstance(before, Sequence) and index < len(before) and not any(id(one) in names for one in tensors):
+            tensors = before[index]
+        members: list[str] = []
+        foreign: list[tuple[int, ...]] = []
+        for tensor in tensors:
+            found = names.get(id(tensor))
+            if found is None:
+                foreign.append(shape_of(tensor))
+            else:
+                members += found
+        keys = {key: value for key, value in group.items() if isinstance(key, str) and key != "params"}
+        yield LiveGroup(tuple(members), tuple(foreign), keys)
+
+
+def shape_of(tensor: Any) -> tuple[int, ...]:
+    """The sizes of a tensor; () where it has none yet."""
+    try:
+        return tuple(int(size) for size in tensor.shape)
+    except (AttributeError, RuntimeError, TypeError):
+        return ()
+
+
+def _oddities(optimizer: Any) -> Iterator[str]:
+    """A state that does not belong to the groups: loaded for another model, or left from tensors that are gone."""
+    state = getattr(optimizer, "state", None)
+    if not isinstance(state, Mapping):
+        return
+    held = {id(tensor): tensor for group in optimizer.param_groups for tensor in group.get("params", ())}
+    torch = sys.modules.get("torch")
+    stale = [key for key in state if not isinstance(key, str) and id(key) not in held and hasattr(key, "shape")]
+    if stale:
+        yield f"{type(optimizer).__name__} keeps a state for {_tensors(len(stale))} that no group of it holds"
+    if torch is None or not type(optimizer).__module__.startswith("torch.optim"):
+        return  # others keep projections, factors or blocks under the same names
+    other = 0
+    for key, kept in state.items():
+        tensor = held.get(id(key))
+        if tensor is not None and isinstance(kept, Mapping):
+            moments = [kept[name] for name in MOMENTS if isinstance(kept.get(name), torch.Tensor)]
+            other += any(shape_of(moment) != shape_of(tensor) for moment in moments)
+    if other:
+        verb = "has" if other == 1 else "have"
+        yield f"the state of {_tensors(other)} {verb} another shape than the parameter: it was saved for another model"
+
+
+# The states of torch's own optimizers that have the shape of their parameter.
+MOMENTS = ("exp_avg", "exp_avg_sq", "momentum_buffer", "max_exp_avg_sq", "square_avg", "sum")
+
+
+def _tensors(count: int) -> str:
+    return "1 tensor" if count == 1 else f"{count} tensors"
