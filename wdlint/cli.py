@@ -177,7 +177,8 @@ _DEVICE = click.option(
 
 
 @cli.command("show")
-@click.argument("model", metavar="MODEL")
+@click.argument("model", metavar="[MODEL]", required=False)
+@click.option("--site", metavar="FILE:LINE", help="What the optimizers at this line really do with the model.")
 @_POLICY
 @_DEVICE
 @_PYTHON
@@ -187,7 +188,8 @@ _DEVICE = click.option(
 @click.option("-o", "--output-file", metavar="FILE", help="Write to a file.")
 @click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", help="[default: auto]")
 def show_(
-    model: str,
+    model: str | None,
+    site: str | None,
     policy: str | None,
     device: Device | None,
     python: str | None,
@@ -201,12 +203,20 @@ def show_(
     package.module:function or path/file.py:function, where a function or class makes the model. Building runs its
     code, without a network.
 
-    Exit status: 0 shown, 2 not built, wrong use, or an error of wdlint's own.
-    """
-    from wdlint.showing import Wanted, show
+    With --site: what the code at a line (of an optimizer, a Trainer, a timm factory) does with each parameter, its
+    optimizer, group, decay and the line that put it there. The code is read, not run. Without MODEL it is the model
+    that the code names.
 
-    wanted = Wanted(model, policy, device, python)
-    return show(wanted, output_format=output_format, output_file=output_file, color=color)
+    Exit status: 0 shown, 2 not built, no optimizer at that line, wrong use, or an error of wdlint's own.
+    """
+    from wdlint.showing import Output, Wanted, show, show_site
+
+    wanted, output = Wanted(model, policy, device, python), Output(output_format, output_file, color)
+    if site is not None:
+        return show_site(site, wanted, output)
+    if model is None:
+        raise click.UsageError("Missing argument 'MODEL': name a model, or with --site the code that builds one.")
+    return show(wanted, output)
 
 
 @cli.command("groups")

@@ -162,6 +162,7 @@ class Worlds:
         if key not in self.known:
             made = world(wrapped(whole.inventory, path), whole.value)
             made.exact, made.wrapper, made.inner = whole.exact, path, f"{ATTRIBUTES[path]}.{whole.inner}".rstrip(".")
+            made.bare = whole.bare or whole
             self.known[key] = made
         found = self.known[key]
         assert found is not None

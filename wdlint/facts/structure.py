@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from wdlint.facts.assignment import Assignment, Failed, MadeGroup, assignments, identity
+from wdlint.facts.beside import exclusive
 from wdlint.facts.causes import Cause, Mistake, ordered
 from wdlint.facts.optimizers import OptimizerSite, sites
 from wdlint.grouping.world import Tensor, World
@@ -82,14 +83,20 @@ def _may_be_frozen(way: Assignment, world: World) -> bool:
 
 
 def _of_others(way: Assignment, world: World) -> set[str] | None:
-    """What the file's other optimizers hold of a model, by name; None where one of them is not followed."""
+    """What the file's other optimizers hold of a model, by name; None where one of them is not followed.
+
+    One in a sibling branch stands in the place of this one, not beside it.
+    """
     if way.seen is not None:
         return set(way.seen.elsewhere)
     found: set[str] = set()
-    for other in sites(way.site.evaluator, way.site.module):
+    module, call = way.site.module, way.site.call
+    for other in sites(way.site.evaluator, module):
         if not isinstance(other, OptimizerSite):
             return None
-        if other.call is way.site.call:
+        if other.call is call or (
+            module.scope(other.call) is module.scope(call) and exclusive(module, call, other.call)
+        ):
             continue
         for one in assignments(other, _built(way)):
             if isinstance(one, Failed):

@@ -49,6 +49,7 @@ class World:
     lowered: dict[str, Tensor] = field(default_factory=dict)  # by every name in lower case, once asked for
     wrapper: str = ""  # the class of what is around the model
     inner: str = ""  # where the model itself is, below a wrapper
+    bare: World | None = None  # the model itself
 
     def lineage(self, path: str) -> tuple[str, ...]:
         """The class of the module at a path, and the bases of that."""

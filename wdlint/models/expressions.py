@@ -229,7 +229,7 @@ def _of_expression(evaluator: Evaluator, product: Product) -> Inventory | None:
 
     nothing = ast.arguments([], [], None, [], [], None, [])
     function = FunctionThing(product.frame.module, ast.Lambda(nothing, product.call), product.frame)
-    return inventory_of(evaluator, function)
+    return replace(inventory_of(evaluator, function), spec=product.path)
 
 
 def _name(evaluator: Evaluator, product: Product) -> str | None:

@@ -14,7 +14,8 @@ from typing import Any
 from wdlint import __version__
 from wdlint.models.parameters import Inventory
 from wdlint.report.inventory.table import DecayTable, Fate, Line, origin, remarks
-from wdlint.report.inventory.text import comment, model_line, number, owner, shape
+from wdlint.report.inventory.text import comment, decay, decided, model_line, number, optimizers, owner, shape
+from wdlint.report.place import at
 from wdlint.report.printable import encodable
 
 
@@ -42,11 +43,24 @@ def render(table: DecayTable) -> str:
             tree=_script_json(_packed(_tree(table.lines), inventory)),
             version=__version__,
             comment=comment,
+            command=_shown(table),
+            decay=decay,
+            decided=decided,
+            optimizers=optimizers,
             number=number,
             owner=owner,
             shape=shape,
         )
     )
+
+
+def _shown(table: DecayTable) -> str:
+    """What of the command says which model and which code this is."""
+    spec, code = table.inventory.spec, table.code
+    if code is None:
+        return spec
+    site = f"--site {code.site.filename}:{at(code.site)}"
+    return f"{spec} {site}" if code.named else site
 
 
 @dataclass(slots=True)

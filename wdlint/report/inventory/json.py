@@ -27,16 +27,27 @@ def as_dict(table: DecayTable) -> dict[str, Any]:
     """The table in plain types.
 
     `policy_decay` is false for a frozen parameter, and null where the policy goes by a rank that is not known.
-    `elements` is null where a size is not known; `unresolved` says why there may be further parameters.
+    `elements` is null where a size is not known. `totals` count what the policy decays. Of a table of code, `optimizer`
+    and the three keys after it are null for a parameter in no optimizer, and where it is not known. `unresolved` says
+    why anything of this is not known, or why there may be further parameters.
     """
     inventory = table.inventory
     return {
         "model": {"spec": inventory.spec, "source": inventory.origin.value, "library": inventory.library},
         "policy": table.policy.name,
         "totals": {kind.value: _total(table, kind) for kind in table.kinds},
-        "unresolved": None if inventory.complete else "; ".join(remarks(table)),
-        "parameters": [_parameter(parameter, line) for parameter, line in in_order(table)],
+        "unresolved": _unresolved(table),
+        "parameters": [
+            _parameter(parameter, line) | (_membership(line) if table.code is not None else {})
+            for parameter, line in in_order(table)
+        ],
     }
+
+
+def _unresolved(table: DecayTable) -> str | None:
+    if not table.inventory.complete:
+        return "; ".join(remarks(table))
+    return (table.code.unresolved or None) if table.code is not None else None
 
 
 def in_order(table: DecayTable) -> list[tuple[Parameter, Line]]:
@@ -46,8 +57,10 @@ def in_order(table: DecayTable) -> list[tuple[Parameter, Line]]:
 
 
 def _total(table: DecayTable, kind: Any) -> dict[str, int | None]:
-    total, decayed = table.total(kind), table.total(kind, Fate.DECAYED)
-    return {"tensors": total.tensors, "elements": total.elements, "decayed_tensors": decayed.tensors}
+    total = table.total(kind)
+    alike = (line for line in table.lines if line.row.first.kind is kind)
+    decayed = sum(len(line.row.members) for line in alike if line.wished is Fate.DECAYED)
+    return {"tensors": total.tensors, "elements": total.elements, "decayed_tensors": decayed}
 
 
 def _parameter(parameter: Parameter, line: Line) -> dict[str, Any]:
@@ -59,5 +72,19 @@ def _parameter(parameter: Parameter, line: Line) -> dict[str, Any]:
         "aliases": list(parameter.aliases),
         "requires_grad": parameter.requires_grad,
         "declared_exempt": parameter.declared_exempt,
-        "policy_decay": POLICY_DECAY[line.fate],
+        "policy_decay": POLICY_DECAY[line.wished],
+    }
+
+
+def _membership(line: Line) -> dict[str, Any]:
+    found = line.membership
+    if found is None:
+        return dict.fromkeys(("optimizer", "group", "weight_decay", "decided_at"))
+    start, cell = found.decided.start, found.decided.cell
+    place = {"filename": encodable(found.decided.filename), "row": start.row, "column": start.column}
+    return {
+        "optimizer": found.optimizer,
+        "group": found.group,
+        "weight_decay": found.decay,
+        "decided_at": place if cell is None else {**place, "cell": cell},
     }

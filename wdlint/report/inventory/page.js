@@ -11,7 +11,7 @@
   };
   // So that no two are told apart by colour alone.
   const texture = {
-    spared: "M-2,2l4,-4M0,8l8,-8M6,10l4,-4", frozen: "M2,2h1v1h-1zM6,6h1v1h-1z", undecided: "M0,0l8,8M0,8l8,-8",
+    spared: "M-2,2l4,-4M0,8l8,-8M6,10l4,-4", frozen: "M2,2h1v1h-1zM6,6h1v1h-1z", omitted: "M4,0v8", undecided: "M0,0l8,8M0,8l8,-8",
     bias: "M2,2h1.5v1.5h-1.5zM6,6h1.5v1.5h-1.5z", norm: "M-2,2l4,-4M0,8l8,-8M6,10l4,-4", position: "M0,4h8",
     relative_position: "M4,0v8", scale: "M0,2h8M0,6h8", ssm: "M2,0v8M6,0v8", activation: "M-2,6l4,4M0,0l8,8M6,-2l4,4",
     lora: "M0,4h8M4,0v8", router_state: "M2,2h4v4h-4z", unknown: "M0,0l8,8M0,8l8,-8",
@@ -141,7 +141,8 @@
         [`${number(place.tensors)} tensors, ${number(counts.decayed)} of them decayed`], [`${number(place.elements)} elements`],
       ];
     }
-    const [name, shape, kind, fate, elements, owner, remarks] = [...rows[place.r].cells].map((cell) => cell.textContent);
+    const cells = [...rows[place.r].cells].map((cell) => cell.textContent), remarks = cells.at(-1);
+    const [name, shape, kind, fate, elements, owner] = cells;
     return [[name, "b"], [`${shape} ${kind}, in ${owner || "?"}`], [`${elements} elements`], [fate], ...(remarks ? [[remarks]] : [])];
   }
 

@@ -1,35 +1,46 @@
-"""The decay table: what becomes of each parameter under a policy, and why where that is not obvious."""
+"""The decay table: what becomes of each parameter under a policy or in code, and why where that is not obvious."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wdlint.grouping.policy import Policy
 from wdlint.models.folding import Row, fold
 from wdlint.models.parameters import Inventory, Kind, Origin, Parameter
+
+if TYPE_CHECKING:
+    from wdlint.facts.membership import Membership, Memberships
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 _MATRICES = (Kind.WEIGHT, Kind.LORA)
 
 
 class Fate(enum.StrEnum):
-    """What becomes of a parameter; `UNDECIDED` where the policy needs what is not known."""
+    """What becomes of a parameter; `UNDECIDED` where the policy, or who reads the code, needs what is not known."""
 
     DECAYED = "decayed"
     SPARED = "spared"
     FROZEN = "frozen"
+    OMITTED = "omitted"  # in no optimizer
     UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of the table; all its members share `fate` and `why`, which is "" where the kind explains it."""
+    """A row of the table; all its members share the rest. `why` is "" where the kind explains it.
+
+    `fate`: what becomes of them; `wished`: what the policy says, which is the same where the table is of no code.
+    `membership`: where code puts them.
+    """
 
     row: Row
     fate: Fate
     why: str
+    wished: Fate
+    membership: Membership | None = None
 
     @property
     def title(self) -> str:
@@ -42,6 +53,11 @@ class Line:
         """Of all members together; None when a size is not known."""
         each = self.row.first.elements
         return None if each is None else each * len(self.row.members)
+
+
+def differs(line: Line) -> bool:
+    """Whether code decays what the policy spares, or the other way round."""
+    return {line.fate, line.wished} == {Fate.DECAYED, Fate.SPARED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +74,12 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class DecayTable:
-    """An inventory judged by a policy: `lines` in the order of the model."""
+    """An inventory judged by a policy: `lines` in the order of the model. `code`: what is done with it at a place."""
 
     inventory: Inventory
     policy: Policy
     lines: tuple[Line, ...]
+    code: Memberships | None = None
 
     def total(self, kind: Kind | None = None, fate: Fate | None = None) -> Total:
         """Of the lines of this kind and fate, of all where None."""
@@ -84,7 +101,7 @@ def decay_table(inventory: Inventory, policy: Policy) -> DecayTable:
 
 def _line(row: Row, policy: Policy) -> Line:
     became = fate(row.first, policy)
-    return Line(row, became, "; ".join(_reasons(row.first, became, policy)))
+    return Line(row, became, "; ".join(_reasons(row.first, became, policy)), became)
 
 
 def fate(parameter: Parameter, policy: Policy) -> Fate:
@@ -100,8 +117,7 @@ def fate(parameter: Parameter, policy: Policy) -> Fate:
 
 def _reasons(parameter: Parameter, became: Fate, policy: Policy) -> Iterator[str]:
     """Why, where the kind does not say it: matrices are expected to be decayed, all others to be spared."""
-    if parameter.kind is Kind.UNKNOWN:
-        yield f"kind not known: {parameter.reason}" if parameter.reason else "kind not known"
+    yield from kind_unknown(parameter)
     if parameter.declared_exempt:
         heeded = "" if became is not Fate.DECAYED else ", which this policy does not heed"
         yield f"declared exempt by the model{heeded}"
@@ -116,6 +132,17 @@ def _reasons(parameter: Parameter, became: Fate, policy: Policy) -> Iterator[str
             yield f"a weight that policy {policy.name} spares"
         if became is Fate.DECAYED and parameter.kind not in _MATRICES:
             yield f"policy {policy.name} decays it"
+    yield from conditional(parameter)
+
+
+def kind_unknown(parameter: Parameter) -> Iterator[str]:
+    """Why nothing says what a parameter is for, if so."""
+    if parameter.kind is Kind.UNKNOWN:
+        yield f"kind not known: {parameter.reason}" if parameter.reason else "kind not known"
+
+
+def conditional(parameter: Parameter) -> Iterator[str]:
+    """That a parameter may not exist, if so."""
     if parameter.conditional:
         yield "may not exist: a condition is not known"
 
@@ -137,7 +164,13 @@ def origin(inventory: Inventory) -> str:
 def remarks(table: DecayTable) -> list[str]:
     """What a reader should know besides the table."""
     inventory, policy = table.inventory, table.policy
-    said = []
+    said: list[str] = []
+    if table.code is not None:
+        said += table.code.notes
+        if omitted := table.total(fate=Fate.OMITTED).tensors:
+            said.append(f"{omitted:,} {'is' if omitted == 1 else 'are'} omitted: in no optimizer that this code builds")
+        if table.code.unresolved:
+            said.append(f"not known: {table.code.unresolved}")
     if inventory.typical and not any("default configuration" in text for text in inventory.notes):
         said.append("sizes and counts are those of the default configuration")
     said += inventory.notes

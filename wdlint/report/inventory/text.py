@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wdlint.models.folding import pattern
 from wdlint.models.parameters import Inventory, Parameter, Shape
 from wdlint.report.frame import wrapped
-from wdlint.report.inventory.table import TIMES, DecayTable, Fate, Line, Total, origin, remarks
+from wdlint.report.inventory.table import TIMES, DecayTable, Fate, Line, Total, differs, origin, remarks
+from wdlint.report.place import at
 from wdlint.report.printable import printable
 from wdlint.report.style import Style, Terminal
+
+if TYPE_CHECKING:
+    from wdlint.facts.membership import Memberships
+    from wdlint.findings import Span
 
 _GAP = "  "
 _INDENT = "      "
@@ -20,6 +26,7 @@ _STYLES: dict[Fate, Style] = {
     Fate.DECAYED: "bold",
     Fate.SPARED: "safe",
     Fate.FROZEN: "frame",
+    Fate.OMITTED: "warning",
     Fate.UNDECIDED: "warning",
 }
 
@@ -31,22 +38,35 @@ class _Column:
     right: bool = False
 
 
-_COLUMNS = (
-    _Column("parameter", lambda line: line.title),
-    _Column("shape", lambda line: shape(line.row.first.shape)),
-    _Column("kind", lambda line: line.row.first.kind.value),
-    _Column("decay", lambda line: line.fate.value),
-    _Column("elements", lambda line: number(line.elements), right=True),
-    _Column("class", lambda line: owner(line.row.first)),
-)
+_SHAPE = _Column("shape", lambda line: shape(line.row.first.shape))
+_ELEMENTS = _Column("elements", lambda line: number(line.elements), right=True)
+_CLASS = _Column("class", lambda line: owner(line.row.first))
+_DECAY = _Column("decay", lambda line: decay(line))
 
 
-_FATE, _ELEMENTS, _CLASS = 3, 4, 5
+def _columns(table: DecayTable) -> list[_Column]:
+    found = [
+        _Column("parameter", lambda line: line.title),
+        _SHAPE,
+        _Column("kind", lambda line: line.row.first.kind.value),
+        _DECAY,
+    ]
+    code = table.code
+    if code is not None:
+        if len(code.optimizers) > 1:
+            found.append(_Column("optimizer", lambda line: str(line.membership.optimizer) if line.membership else "-"))
+        found.append(_Column("group", lambda line: str(line.membership.group) if line.membership else "-"))
+        found.append(_Column("line", lambda line: decided(line, code.site) or "-"))
+    return [*found, _ELEMENTS, _CLASS]
 
 
 def render(table: DecayTable, *, width: int | None, terminal: Terminal) -> Iterator[str]:
     """The model, its parameters, the totals of each kind, and what else there is to know."""
     yield from _headline(table, width, terminal)
+    if table.code is not None:
+        yield ""
+        for text in optimizers(table.code):
+            yield from _wrapped("", text, width, terminal)
     yield ""
     yield from _parameters(table, width, terminal)
     yield ""
@@ -55,7 +75,8 @@ def render(table: DecayTable, *, width: int | None, terminal: Terminal) -> Itera
     notes = [f"policy {table.policy.name}: {table.policy.summary}", *remarks(table)]
     for text in notes:
         yield from _wrapped("note: ", text, width, terminal)
-    yield from _wrapped("help: ", _advice(table), width, terminal)
+    if advice := _advice(table):
+        yield from _wrapped("help: ", advice, width, terminal)
 
 
 def shape(sizes: Shape | None) -> str:
@@ -80,6 +101,41 @@ def tied(line: Line) -> str:
     return ", ".join(pattern(list(names)) for names in aliases)
 
 
+def decay(line: Line) -> str:
+    """`decayed` and the like, of code the number that it sets: `0.1`."""
+    found = line.membership
+    if found is None or found.decay is None or line.fate is Fate.FROZEN:
+        return line.fate.value
+    return f"{found.decay:g}"
+
+
+def decided(line: Line, site: Span) -> str:
+    """The line that put a parameter into its group, with its file where that is another one than the optimizer's."""
+    if line.membership is None:
+        return ""
+    span = line.membership.decided
+    if (span.filename, span.cell) == (site.filename, site.cell):
+        return str(span.start.row)
+    return f"{span.filename}:{at(span).rpartition(':')[0]}"
+
+
+def optimizers(code: Memberships) -> Iterator[str]:
+    """A line for each optimizer, and one for each of its groups."""
+    for index, one in enumerate(code.optimizers):
+        place = f"{one.span.filename}:{at(one.span).rpartition(':')[0]}"
+        yield f"optimizer {index}: {one.name}, {place}" + (
+            f", not followed: {one.unresolved}" if one.unresolved else ""
+        )
+        for number, group in enumerate(one.groups):
+            keys = "".join(f", {key}={value}" for key, value in group.keys.items())
+            yield f"  group {number}: weight_decay={group.decay}{keys}, {plural(group.tensors, 'tensor')}"
+
+
+def plural(count: int, word: str) -> str:
+    """`1 tensor`, `2 tensors`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def comment(line: Line) -> str:
     """What there is to say of a row besides its cells."""
     said = [f"tied: {tied(line)}"] if line.row.first.aliases else []
@@ -94,7 +150,12 @@ def model_line(inventory: Inventory) -> str:
 
 
 def _advice(table: DecayTable) -> str:
-    """What to do next."""
+    """What to do next; empty where there is nothing."""
+    if table.code is not None:
+        if not any(differs(line) or line.fate is Fate.OMITTED for line in table.lines):
+            return ""
+        model = f" --model {table.inventory.spec}" if table.code.named else ""
+        return f"`wdlint check {table.code.site.filename}{model}` says what is wrong with it and offers fixes"
     open_ = [line for line in table.lines if line.fate is Fate.UNDECIDED]
     if open_:
         entry = open_[0].row.pattern
@@ -127,28 +188,27 @@ def _share(part: Total, whole: Total) -> str:
 
 
 def _parameters(table: DecayTable, width: int | None, terminal: Terminal) -> Iterator[str]:
-    rows = [[printable(column.cell(line)) for column in _COLUMNS] for line in table.lines]
+    columns = _columns(table)
+    rows = [[printable(column.cell(line)) for column in columns] for line in table.lines]
     comments = [printable(comment(line)) for line in table.lines]
-    titles = [column.title for column in _COLUMNS]
+    titles = [column.title for column in columns]
     widths = [max(map(len, cells)) for cells in zip(titles, *rows, strict=True)]
-    shown = _fitting(widths, width)
+    shown = _fitting(columns, widths, width)
     room = widths[0] if width is None else max(min(widths[0], width - _taken(widths, shown)), _NARROWEST)
     widths[0] = room
     left = None if width is None else width - room - _taken(widths, shown) - len(_GAP)
 
-    def aligned(cells: list[str], fate: Fate | None = None) -> str:
-        padded = [
-            f"{cells[index]:>{widths[index]}}" if _COLUMNS[index].right else f"{cells[index]:<{widths[index]}}"
-            for index in shown
-        ]
-        if fate is not None:
-            padded[shown.index(_FATE)] = terminal.paint(padded[shown.index(_FATE)], _STYLES[fate])
+    def aligned(cells: list[str], style: Style | None = None) -> str:
+        padded = []
+        for index in shown:
+            cell = f"{cells[index]:{'>' if columns[index].right else '<'}{widths[index]}}"
+            padded.append(terminal.paint(cell, style) if style and columns[index] is _DECAY else cell)
         return _GAP.join(padded)
 
     yield terminal.paint(aligned(titles).rstrip(), "bold")
     for line, cells, said in zip(table.lines, rows, comments, strict=True):
         name, *others = _folded(cells[0], room)
-        text = aligned([name, *cells[1:]], line.fate)
+        text = aligned([name, *cells[1:]], _style(line))
         beside = bool(said) and (left is None or len(said) <= left)
         yield f"{text}{_GAP}{terminal.paint(said, 'aside')}" if beside else text.rstrip()
         yield from others
@@ -156,12 +216,17 @@ def _parameters(table: DecayTable, width: int | None, terminal: Terminal) -> Ite
             yield from _wrapped(_INDENT, said, width, terminal, "aside")
 
 
-def _fitting(widths: list[int], width: int | None) -> list[int]:
+def _style(line: Line) -> Style:
+    """Of a decay; one that the policy would have otherwise stands out."""
+    return "warning" if differs(line) else _STYLES[line.fate]
+
+
+def _fitting(columns: list[_Column], widths: list[int], width: int | None) -> list[int]:
     """The columns that are shown: shapes say the elements, too, and the names need room more than the classes do."""
-    shown = list(range(len(_COLUMNS)))
-    for dropped in (_ELEMENTS, _CLASS):
-        if width is not None and width - _taken(widths, shown) < min(widths[0], _COMFORTABLE):
-            shown.remove(dropped)
+    shown = list(range(len(columns)))
+    for column, room in ((_ELEMENTS, _COMFORTABLE), (_CLASS, _COMFORTABLE), (_SHAPE, _NARROWEST)):
+        if width is not None and width - _taken(widths, shown) < min(widths[0], room):
+            shown.remove(columns.index(column))
     return shown
 
 
