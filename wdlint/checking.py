@@ -18,6 +18,8 @@ from wdlint.config import KEYS, ConfigError, Settings, configuration, override, 
 from wdlint.discovery import discover, is_excluded, project_root
 from wdlint.findings import Applicability, FileResult, Finding, Span
 from wdlint.linter import LintSettings, check_source
+from wdlint.optimizers import added
+from wdlint.optimizers.added import Added
 from wdlint.pages import pages
 from wdlint.reading.text import LINE_END, Source, UnreadableFile, read_source
 from wdlint.report import Report, render
@@ -74,12 +76,14 @@ class Options:
 class Run:
     """One call of the command. `settings` are those of the current folder: they say how to report.
 
-    `models`: what was built, or None where that failed, by what was named and from where.
+    `saved`: the optimizer classes that the user has probed. `models`: what was built, or None where that failed, by
+    what was named and from where.
     """
 
     options: Options
     settings: Settings
     settings_of: Callable[[Path], Settings]
+    saved: tuple[Added, ...]
     models: dict[tuple[str, Path], Inventory | None] = field(default_factory=dict)
 
     @property
@@ -103,6 +107,7 @@ class Run:
             decay=settings.decay,
             no_decay=settings.no_decay,
             built=self._built(settings, path),
+            optimizers=(*settings.optimizers, *self.saved),
         )
 
     def _built(self, settings: Settings, path: Path) -> Inventory | None:
@@ -178,7 +183,7 @@ def check(options: Options) -> int:
     if file is not None and options.isolated:
         raise ConfigError("--isolated reads no configuration file, and --config names one")
     settings_of = configuration(overrides, file=file, isolated=options.isolated)
-    run = Run(options, settings_of(Path.cwd()), settings_of)
+    run = Run(options, settings_of(Path.cwd()), settings_of, () if options.isolated else _saved())
     if options.add_ignore is not None and run.fixing:
         raise ConfigError("--add-ignore writes comments instead of fixes: leave out --fix, --fix-only, --diff")
     from_stdin = "-" in options.paths or options.stdin_filename is not None
@@ -190,6 +195,15 @@ def check(options: Options) -> int:
     if options.verbose:
         note(f"{time.monotonic() - started:.2f} s, configuration: {run.settings.source or 'defaults'}")
     return status
+
+
+def _saved() -> tuple[Added, ...]:
+    """What `wdlint probe --save` has kept."""
+    try:
+        return added.saved()
+    except added.AddedError as error:
+        note(f"Warning: probed optimizers are left out: {error}")
+        return ()
 
 
 def _overrides(options: Options) -> tuple[Path | None, dict[str, Any]]:

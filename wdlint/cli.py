@@ -13,6 +13,7 @@ from wdlint import __version__
 
 if TYPE_CHECKING:
     from wdlint.models.build import Device
+    from wdlint.optimizers.probe import Device as ProbeDevice
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 FORMATS = (
@@ -235,6 +236,43 @@ def groups_(model: str, weight_decay: float, policy: str | None, device: Device 
     from wdlint.showing import Wanted, groups
 
     return groups(Wanted(model, policy, device, python), weight_decay=weight_decay)
+
+
+@cli.command("probe")
+@click.argument("optimizer", metavar="OPTIMIZER")
+@click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--device", type=click.Choice(("cpu", "cuda")), default="cpu", help="Measure it there. [default: cpu]")
+@click.option("--python", metavar="PATH", help="The interpreter that runs it. [default: the project's]")
+@click.option("--output-format", type=click.Choice(("text", "json", "toml")), default="text", help="[default: text]")
+@click.option("--save", is_flag=True, help="Keep it in the user's cache: `check` knows the class from then on.")
+@click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", help="[default: auto]")
+def probe_(
+    optimizer: str,
+    arguments: tuple[str, ...],
+    device: ProbeDevice,
+    python: str | None,
+    output_format: str,
+    save: bool,
+    color: str,
+) -> int:
+    """Measure what an optimizer class does with weight decay, by running it on tiny tensors.
+
+    OPTIMIZER: package.module:Class or path/file.py:Class; KEY=VALUE are arguments of its constructor. This runs the
+    class's code, without a network. `--output-format toml` prints what `[tool.wdlint.optimizers]` takes.
+
+    Exit status: 0 measured, 2 not measured, wrong use, or an error of wdlint's own.
+    """
+    from wdlint.probing import run
+
+    return run(
+        optimizer,
+        arguments,
+        device=device,
+        python=python,
+        output_format=output_format,
+        save=save,
+        color=color,
+    )
 
 
 @cli.command()

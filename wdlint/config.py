@@ -15,6 +15,8 @@ from typing import Any
 from wdlint import rule
 from wdlint.findings import Severity
 from wdlint.grouping.policy import DEFAULT, POLICIES, policy
+from wdlint.optimizers import added
+from wdlint.optimizers.added import Added
 from wdlint.report import FORMATS
 from wdlint.suppressions import nearest
 
@@ -105,6 +107,7 @@ class Settings:
     decay: tuple[str, ...] = ()
     no_decay: tuple[str, ...] = ()
     models: tuple[tuple[Globs, str], ...] = ()
+    optimizers: tuple[Added, ...] = ()
 
     def excludes(self, path: Path) -> bool:
         """Whether a pattern names this absolute path itself."""
@@ -184,6 +187,8 @@ def show(settings: Settings, path: Path) -> Iterable[str]:
                 value = [text for patterns in value for text in patterns.texts]
             if one.name in ("per_file_ignores", "models"):
                 value = {patterns.texts[0]: meant for patterns, meant in value}
+            if one.name == "optimizers":
+                value = {entry.law.path: entry.law.mode for entry in value}
             yield f"{one.name.replace('_', '-')} = {_toml(value)}"
     yield f"rules = {_toml(tuple(sorted(settings.codes(path))))}"
 
@@ -306,6 +311,7 @@ KEYS: dict[str, tuple[Callable[[object], bool], str]] = {
     "decay": _STRINGS,
     "no-decay": _STRINGS,
     "models": (_is_table_of_text, "a table from file patterns to models"),
+    "optimizers": (lambda value: isinstance(value, dict), "a table from import paths of classes to what they do"),
 }
 
 
@@ -321,10 +327,19 @@ def _checked(section: Mapping[str, Any], file: str, text: str) -> dict[str, Any]
             raise ConfigError(f"{said}: must be {wanted}, not {_toml(value)}")
         if key in ("select", "extend-select", "ignore"):
             check_selectors(value, f"{where}: {key}" if file else where)
+        if key == "optimizers":
+            _added(value, where)
         if key == "per-file-ignores":
             for selectors in value.values():
                 check_selectors(selectors, f"{where}: {key}" if file else where)
     return dict(section)
+
+
+def _added(table: Mapping[str, Any], where: str) -> tuple[Added, ...]:
+    try:
+        return added.parse(table)
+    except added.AddedError as error:
+        raise ConfigError(f"{where}: optimizers: {error}") from None
 
 
 def _where(file: str, text: str, key: str) -> str:
@@ -370,6 +385,7 @@ def _settings(source: Path | None, section: dict[str, Any] | None, over: Mapping
         decay=tuple(latest("decay", ())),
         no_decay=tuple(latest("no-decay", ())),
         models=tuple((globs((pattern,), root), spec) for pattern, spec in table.get("models", {}).items()),
+        optimizers=added.parse({**table.get("optimizers", {}), **over.get("optimizers", {})}),
     )
 
 

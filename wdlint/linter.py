@@ -24,6 +24,7 @@ from wdlint.rule import load
 if TYPE_CHECKING:
     from wdlint.grouping.policy import Policy
     from wdlint.models.parameters import Inventory
+    from wdlint.optimizers.added import Added
     from wdlint.reading.evaluate import Evaluator
     from wdlint.reading.project import Project
     from wdlint.reading.tree import Module
@@ -36,7 +37,8 @@ class LintSettings:
     """What checking one file needs to know.
 
     `codes`: the rules that run. `policy` with `decay` and `no_decay`: what may be decayed (wdlint.grouping.policy).
-    `built`: the inventory of the model that the user named for this file.
+    `built`: the inventory of the model that the user named for this file. `optimizers`: classes that are known besides
+    those of the registry, the ones that count first at the front.
     """
 
     codes: frozenset[str]
@@ -45,6 +47,7 @@ class LintSettings:
     decay: tuple[str, ...] = ()
     no_decay: tuple[str, ...] = ()
     built: Inventory | None = None
+    optimizers: tuple[Added, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,9 @@ def check_path(path: Path, filename: str, project: Project, settings: LintSettin
 def check_source(source: Source, project: Project, settings: LintSettings) -> FileResult:
     """Check text that is read already."""
     from wdlint import suppressions
+    from wdlint.optimizers import registry
 
+    registry.use(settings.optimizers)
     try:
         module = project.checked(source)
     except UnreadableFile as error:

@@ -39,7 +39,7 @@ class Spec:
 def parse(spec: str, root: Path) -> Spec:
     """What `spec` names; paths are relative to `root`. Raises NotBuilt when it names nothing."""
     if (folder := root / spec) and (folder / "config.json").is_file():
-        return Spec("transformers", spec, str(folder), _path(root))
+        return Spec("transformers", spec, str(folder), search_path(root))
     where, _, target = spec.rpartition(":")
     if not where and spec.endswith(".py"):
         raise NotBuilt(f"{spec}: say what builds the model in it: {spec}:NAME")
@@ -47,22 +47,25 @@ def parse(spec: str, root: Path) -> Spec:
         raise NotBuilt(f"{spec}: neither a folder with config.json nor one of transformers:NAME, file.py:NAME ...")
     if where in LIBRARIES:
         if (root / target / "config.json").is_file():
-            return Spec(where, target, str(root / target), _path(root))
+            return Spec(where, target, str(root / target), search_path(root))
         if target.startswith((".", "/")):
             raise NotBuilt(f"{target} has no config.json")
-        return Spec(where, target, "", _path(root))
+        return Spec(where, target, "", search_path(root))
     file = root / where
     if where.endswith(".py") or file.is_file():
         if not file.is_file():
             raise NotBuilt(f"no file {where}")
         return Spec(
-            "file", target, str(file), (str(file.parent), *_path(project_root(file.parent, root)), *_path(root))
+            "file",
+            target,
+            str(file),
+            (str(file.parent), *search_path(project_root(file.parent, root)), *search_path(root)),
         )
     if not all(part.isidentifier() for part in where.split(".")):
         raise NotBuilt(f"{where}: neither a file nor a module's name")
-    return Spec("module", target, where, _path(root))
+    return Spec("module", target, where, search_path(root))
 
 
-def _path(root: Path) -> tuple[str, ...]:
-    """The root, and `src` in it, where many projects keep their packages."""
+def search_path(root: Path) -> tuple[str, ...]:
+    """What goes to `sys.path`: the root, and `src` in it, where many projects keep their packages."""
     return (str(root), str(root / "src")) if (root / "src").is_dir() else (str(root),)

@@ -1,8 +1,9 @@
-"""Runs in the project's own interpreter, as a script: builds a model and describes its parameters.
+"""Runs in the project's own interpreter, as a script: builds a model and describes it, or measures an optimizer.
 
-Standard library and torch only: nothing of wdlint may be imported here. `describe` serves by itself too. As a script,
-`worker.py REQUEST` builds what REQUEST (JSON, see `main`) names and answers in a file, so that nothing that the model
-prints can disturb the answer. wdlint/models/containment.py limits its time and memory from outside.
+Standard library and torch only: nothing of wdlint may be imported here but optimizers/measuring, by its path.
+`describe` serves by itself too. As a script, `worker.py REQUEST` does what REQUEST (JSON, see `main`) says and answers
+in a file, so that nothing that the project's code prints can disturb the answer. wdlint/models/containment.py limits
+its time and memory from outside.
 """
 
 from __future__ import annotations
@@ -180,13 +181,15 @@ class NoConnection(socket.gaierror):
 
 
 def main() -> None:
-    """Builds a model on the first device that works, and answers.
+    """Builds a model on the first device that works, or measures an optimizer class, and answers.
 
     The request: `kind` (a library's name, "module" or "file"), `target` and `where` (see wdlint/models/spec.py),
     `path` (folders for `sys.path`), `devices` (tried in order: "meta", "patched", "cpu", "cuda"), `memory` (bytes),
     `answer` and `trace` (files to write). The answer: `raw` (what `describe` says), `device`, `library`, `notes` and
     `typical`, or `failures`: `device`, `reason`, `frames` (file and row, innermost first) and `final`, when no other
-    device can help.
+    device can help. With `options` (constructor arguments), `target` is an optimizer class that is measured on the one
+    device; the answer then is `measured` (see optimizers/measuring/measure.py), `path` (where the class is defined),
+    `package` (name and version; None in the project itself) and `torch` (its version).
     """
     request = json.loads(sys.argv[1])
     del sys.path[0]  # this file's folder: the modules beside it are not the project's
@@ -206,9 +209,9 @@ def main() -> None:
         _disconnect()
         os._exit = leave_early  # type: ignore[assignment]
         try:
-            answer(_built(request))
+            answer(_measured(request) if "options" in request else _built(request))
         except BaseException as error:
-            answer({"failures": [_failure(error, request, "", "describing the model")]})
+            answer({"failures": [_failure(error, request, "", "answering")]})
         leave(0)  # without the project's atexit functions and threads
 
 
@@ -260,14 +263,10 @@ def _built(request: dict[str, Any]) -> dict[str, Any]:
     began = time.monotonic()
     devices = request["devices"]
     try:
-        _check_torch(devices)
-        if "meta" in devices:
-            _skip_init()
-        sys.path[:0] = request["path"]
-        sys.argv = [request["where"] or request["target"]]
+        _prepare(request)
         plan = PLANS.get(request["kind"], _project)(request)
     except BaseException as error:
-        failure = _failure(error, request, "", f"importing {os.path.basename(request['where']) or request['target']}")
+        failure = _failure(error, request, "", _importing(request))
         return {"failures": [{**failure, "final": True}]}
     failures = []
     for device in devices:
@@ -291,6 +290,74 @@ def _built(request: dict[str, Any]) -> dict[str, Any]:
             "typical": plan.typical,
         }
     return {"failures": failures}
+
+
+def _measured(request: dict[str, Any]) -> dict[str, Any]:
+    doing, target = _importing(request), request["target"]
+    try:
+        _prepare(request)
+        torch = _loaded("torch")
+        cls = _named(request)
+        doing = f"measuring {target}"
+        if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
+            raise Refused(f"{target} is {_described(cls)}, no torch.optim.Optimizer")
+        measuring = _measuring()
+        try:
+            found = measuring.measure(cls, request["options"], request["devices"][0])
+        except measuring.Unmeasured as error:
+            raise Refused(f"{target}: {error}") from error
+    except BaseException as error:
+        return {"failures": [{**_failure(error, request, "", doing), "final": True}]}
+    return {
+        "measured": found._asdict(),
+        "path": f"{cls.__module__}.{cls.__qualname__}",
+        "package": _package(cls),
+        "torch": torch.__version__.partition("+")[0],
+    }
+
+
+def _measuring() -> Any:
+    """optimizers/measuring as a package of its own."""
+    folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "optimizers", "measuring")
+    name = "wdlint_measuring"
+    spec = importlib.util.spec_from_file_location(
+        name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    return importlib.import_module(f"{name}.measure")
+
+
+def _described(thing: Any) -> str:
+    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
+
+
+def _package(cls: type) -> str | None:
+    """The distribution that installed a class, and its version."""
+    root = cls.__module__.partition(".")[0]
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None) or ""
+    if not any(folder in file for folder in ("site-packages", "dist-packages")):
+        return None
+    metadata = _loaded("importlib.metadata")
+    names = metadata.packages_distributions().get(root, [root]) if sys.version_info >= (3, 10) else [root]
+    try:
+        return f"{names[0]} {metadata.version(names[0]).partition('+')[0]}"
+    except metadata.PackageNotFoundError:
+        return str(names[0])
+
+
+def _prepare(request: dict[str, Any]) -> None:
+    _check_torch(request["devices"])
+    if "meta" in request["devices"]:
+        _skip_init()
+    sys.path[:0] = request["path"]
+    sys.argv = [request["where"] or request["target"]]
+
+
+def _importing(request: dict[str, Any]) -> str:
+    return f"importing {os.path.basename(request['where']) or request['target']}"
 
 
 def _check_torch(devices: list[str]) -> None:
@@ -478,17 +545,23 @@ def _frames(error: BaseException) -> Iterator[list[Any]]:
         yield from reversed(rows[-2000:])
 
 
+def _named(request: dict[str, Any]) -> Any:
+    """What the request names in a module or file."""
+    where, target = request["where"], request["target"]
+    found: Any = importlib.import_module(where) if request["kind"] == "module" else _from_file(where)
+    for name in target.split("."):
+        if not hasattr(found, name):
+            raise Refused(f"{os.path.basename(where)} has no {target!r}{_close(target, _public(found))}")
+        found = getattr(found, name)
+    return found
+
+
 def _project(request: dict[str, Any]) -> Plan:
     """A function, class or model in the project."""
     torch = _loaded("torch")
 
-    where, target = request["where"], request["target"]
-    module = importlib.import_module(where) if request["kind"] == "module" else _from_file(where)
-    made: Any = module
-    for name in target.split("."):
-        if not hasattr(made, name):
-            raise Refused(f"{os.path.basename(where)} has no {target!r}{_close(target, _public(made))}")
-        made = getattr(made, name)
+    target = request["target"]
+    made = _named(request)
     if isinstance(made, torch.nn.Module):
         return Plan(lambda: made, target)
     if not callable(made):

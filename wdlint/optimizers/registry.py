@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from wdlint.optimizers.added import Added
+
+MODES = frozenset(
+    {
+        "coupled", "decoupled_lr", "decoupled_prox", "decoupled_lr0", "decoupled_fixed", "decoupled_lr2",
+        "decoupled_efflr", "decoupled_normalised", "momentum_only", "masked", "preconditioned", "constant_shift", "l1",
+        "other", "ignored", "no_weight_decay",
+    }
+)  # fmt: skip
 # Modes whose decay is not multiplied by the learning rate (or only by its ratio to the first one).
 UNSCALED = frozenset({"decoupled_lr0", "decoupled_fixed"})
 
@@ -27,7 +37,7 @@ class Law:
     argument to the modes that its values switch to. `parameters` are the constructor's positional parameters
     after the first one, in order; `keys` all that a parameter group may hold, `params` included. `open`: the
     constructor takes more than it names. `confidence`: oracle, structure and weak are measured; source was
-    read.
+    read; stated is what the user's configuration says.
     """
 
     name: str
@@ -116,8 +126,26 @@ class TrainerLaw:
         return self.mode == "coupled"
 
 
+_added: dict[str, Law] = {}
+
+
+def use(entries: Iterable[Added]) -> None:
+    """Let `find` answer for these classes, too, and no longer for those of the last call.
+
+    They come first: a class that was measured where it is used is known better than its release here. Of two entries
+    for one path the first counts.
+    """
+    given = {path: one.law for one in reversed(tuple(entries)) for path in one.paths}
+    if given != _added:
+        _added.clear()
+        _added.update(given)
+        names.cache_clear()
+
+
 def find(path: str) -> Law | None:
     """The law of the class imported as `path`, public or where it is defined; None if not known."""
+    if path in _added:
+        return _added[path]
     text = _index("optimizer").get(path)
     return _law(text) if text is not None else None
 
@@ -148,13 +176,18 @@ def trainer(value: str) -> TrainerLaw | None:
 @cache
 def names() -> frozenset[str]:
     """The names by which optimizer classes and wrappers are imported, without their modules."""
-    return frozenset(_leaf(path) for kind in ("optimizer", "wrapper") for path in _index(kind))
+    return frozenset(_leaf(path) for path in (*_shipped(), *_added))
 
 
 @cache
 def roots() -> frozenset[str]:
-    """The top-level packages that hold optimizer classes and wrappers."""
-    return frozenset(path.partition(".")[0] for kind in ("optimizer", "wrapper") for path in _index(kind))
+    """The top-level packages that hold optimizer classes and wrappers; what was added may lie in the project itself."""
+    return frozenset(path.partition(".")[0] for path in _shipped())
+
+
+def _shipped() -> Iterator[str]:
+    yield from _index("optimizer")
+    yield from _index("wrapper")
 
 
 def _leaf(path: str) -> str:

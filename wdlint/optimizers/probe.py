@@ -1,0 +1,151 @@
+"""An optimizer class measured in the project's interpreter, in a process of its own (see measuring/measure.py)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from wdlint.discovery import project_root
+from wdlint.models import interpreter
+from wdlint.models.asking import Question, ask
+from wdlint.models.containment import Limits
+from wdlint.models.spec import NotBuilt, Spec, search_path
+
+Device = Literal["cpu", "cuda"]
+LONGEST = 300  # characters of a reason
+
+
+class NotMeasured(Exception):
+    """A class that cannot be measured: why and what to do, on one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a class does with its decay.
+
+    `optimizer`: the import path asked for; `path`: where it is defined. `package`: the distribution and its version,
+    None in the project itself. `torch`: its version. The rest as in optimizers/measuring/measure.py.
+    """
+
+    optimizer: str
+    path: str
+    package: str | None
+    torch: str
+    device: Device
+    mode: str
+    confidence: str
+    decay_argument: str | None
+    default_weight_decay: float | None
+    default_lr: float | None
+    times_lr: bool | None
+    adaptive: bool
+    flags: Mapping[str, Mapping[str, str]]
+    decays_zero_grad: bool | None
+    decays_none_grad: bool | None
+    by_ndim: Mapping[str, str]
+    zero_gradient: tuple[float, ...]
+    options: Mapping[str, Any]
+    narrowing: tuple[str, ...]
+    parameters: tuple[str, ...]
+    keys: tuple[str, ...]
+    open: bool
+    notes: tuple[str, ...]
+
+
+def probe(
+    named: str,
+    options: Mapping[str, Any],
+    *,
+    device: Device = "cpu",
+    python: Path | None = None,
+    root: Path,
+    limits: Limits = Limits(seconds=180),  # noqa: B008  (frozen)
+) -> Probed:
+    """Measures `package.module:Class`, `package.module.Class` or `file.py:Class`, relative to `root`.
+
+    This runs the project's code. `options` go to the constructor. Raises NotMeasured.
+    """
+    root = Path(os.path.abspath(root))
+    wanted = _spec(named, root)
+    request = {
+        "kind": wanted.kind,
+        "target": wanted.target,
+        "where": wanted.where,
+        "path": wanted.path,
+        "devices": (device,),
+        "options": dict(options),
+    }
+    ours = (root, *((Path(wanted.where).parent,) if wanted.kind == "file" else ()))
+    limits = limits.within_machine()
+    try:
+        answer = ask(
+            interpreter.find(python, root), Question(request, "import and measure", root, ours, limits, limits)
+        )
+    except NotBuilt as error:
+        raise NotMeasured(str(error)) from None
+    if isinstance(answer, list):
+        reason = " ".join(answer[-1].reason.split())
+        reason = reason if len(reason) <= LONGEST else f"{reason[: LONGEST - 3]}..."
+        raise NotMeasured(str(NotBuilt(reason, answer[-1].place)))
+    measured = answer["measured"] | {
+        key: tuple(answer["measured"][key]) for key in ("zero_gradient", "narrowing", "parameters", "keys", "notes")
+    }
+    path = f"{_module(wanted)}.{wanted.target}"
+    return Probed(path, answer["path"], answer["package"], answer["torch"], device, **measured)
+
+
+def table(probed: Probed) -> dict[str, Any]:
+    """The entry of the configuration (wdlint.optimizers.added) that says what was measured."""
+    return {
+        "mode": probed.mode,
+        "adaptive": probed.adaptive or None,
+        "decay-argument": probed.decay_argument if probed.decay_argument != "weight_decay" else None,
+        "default-weight-decay": probed.default_weight_decay,
+        "default-lr": probed.default_lr,
+        "flags": probed.flags or None,
+        "arguments": list(probed.parameters),
+        "group-keys": [key for key in probed.keys if key != "params"],
+        "open": probed.open or None,
+        "also": [probed.path] if _importable(probed) and probed.path != probed.optimizer else None,
+        "package": probed.package,
+        "confidence": probed.confidence,
+    }
+
+
+def _importable(probed: Probed) -> bool:
+    """Whether the path where it is defined is one to import it by: a class may be made within a function."""
+    return probed.package is not None and "<" not in probed.path
+
+
+def _spec(named: str, root: Path) -> Spec:
+    where, colon, target = named.rpartition(":")
+    if not colon:
+        where, _, target = named.rpartition(".")
+    if not where or not target or (not colon and named.endswith(".py")):
+        raise NotMeasured(f"{named}: not of the form package.module:Class or file.py:Class")
+    file = root / where
+    if where.endswith(".py"):
+        if not file.is_file():
+            raise NotMeasured(f"no file {where}")
+        folder = file.parent
+        path = (str(folder), *search_path(project_root(folder, root)), *search_path(root))
+        return Spec("file", target, str(file), path)
+    if not all(part.isidentifier() for part in where.split(".")):
+        raise NotMeasured(f"{where}: neither a file nor a module's name")
+    return Spec("module", target, where, search_path(root))
+
+
+def _module(wanted: Spec) -> str:
+    """The dotted name by which checked code knows the module: from the outermost folder that is a package."""
+    if wanted.kind == "module":
+        return wanted.where
+    file = Path(wanted.where)
+    parts = [] if file.stem == "__init__" else [file.stem]
+    folder = file.parent
+    while (folder / "__init__.py").is_file() and folder != folder.parent:
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts)
