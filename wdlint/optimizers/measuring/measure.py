@@ -121,7 +121,7 @@ def _classified(way: Way) -> tuple[Way, Verdict]:
     if verdict.also and "momentum" in signature(way.cls):
         with contextlib.suppress(Exception):
             heavy = way.having({"momentum": 0.9})
-            return heavy, classify(heavy)
+            return heavy, classify(heavy)._replace(why="without momentum, coupled and decoupled are the same")
     return way, verdict
 
 
