@@ -116,7 +116,8 @@ def _message(site: OptimizerSite, reach: Undivided, exposure: Exposure | None) -
 def _reached(exposure: Exposure, models: str) -> str:
     exempt = counted(exposure.exempt)
     classes = " and ".join(dict.fromkeys(inventory.model_class for inventory in exposure.inventories))
-    whose = f"{models} ({classes}{' in its default configuration' if exposure.typical else ''})"
+    setting = next((f", the default of {one.setting}" for one in exposure.inventories if one.setting), "")
+    whose = f"{models} ({classes}{' in its default configuration' if exposure.typical else ''}{setting})"
     if not exposure.counted:
         return f"every parameter of {whose}, among them {exempt}"
     spared = set(exposure.exempt)

@@ -13,13 +13,15 @@ from wdlint.findings import Span
 from wdlint.grouping.interpreter import Interpreter, Outcome, outcomes
 from wdlint.grouping.operations import in_order
 from wdlint.grouping.values import Forced, NotFollowed, Once, Opaque, Step, Table, Trail, number_of
-from wdlint.grouping.world import Tensor, World, world
+from wdlint.grouping.world import Submodule, Tensor, World, world
 from wdlint.models.expressions import altered, of_value
 from wdlint.models.parameters import Inventory
 from wdlint.models.wrapping import ATTRIBUTES, wrapped, wrappers
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module, statements_of
 from wdlint.reading.values import Instance, Known, Place, Product, Unknown, Value, alternatives, number, numbers
+
+UNKNOWN_MODEL = "the model is not known; --model settles it, such as --model train.py:build_model"
 
 
 class Site(Protocol):
@@ -144,6 +146,16 @@ class Worlds:
         if "built" not in self.known:
             self.known["built"] = world(self.built)
         return self.known["built"]
+
+    def loaded(self, inventory: Inventory) -> Submodule:
+        """A model that a library makes; the one that the user had built stands for it where it is of its class."""
+        if self.built is not None and inventory.model_class == self.built.model_class:
+            inventory = self.built
+        if "loaded" not in self.known:
+            self.known["loaded"] = world(inventory)
+        found = self.known["loaded"]
+        assert found is not None
+        return Submodule(found, "")
 
     def altered(self, whole: World, node: ast.expr, module: Module) -> World:
         """The model after the code has replaced parts of it and put a wrapper around it."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from wdlint.facts.assignment import Assignment
 from wdlint.facts.causes import Cause, Mistake, ordered
-from wdlint.facts.library_groups import LibrarySite
+from wdlint.facts.library_sites import LibrarySite
 from wdlint.facts.mistakes_wording import finding, of_model
 from wdlint.findings import Finding
 from wdlint.fixing.regroup import regrouped

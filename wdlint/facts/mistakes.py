@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from wdlint.facts import library_groups
-from wdlint.facts.assignment import Assignment, Failed, assignments
+from wdlint.facts.assignment import UNKNOWN_MODEL, Assignment, Failed, assignments
 from wdlint.facts.causes import Cause as Cause
 from wdlint.facts.causes import Mistake as Mistake
 from wdlint.facts.causes import everything, ordered
 from wdlint.facts.deciding import Decider, decay_of, may_be_zero
 from wdlint.facts.exposure import has_model
+from wdlint.facts.library_sites import LibrarySite
 from wdlint.facts.optimizers import OptimizerSite, sites
 from wdlint.facts.patterns import NAMED, Word, after, matched, words
 from wdlint.facts.predicates import FRAGMENT
@@ -60,12 +61,17 @@ def of_module(
 ) -> Iterator[Mistake | Unresolved]:
     """The mistakes of all sites of a module; sites whose groups could not be followed."""
     for site in sites(evaluator, module):
-        if isinstance(site, OptimizerSite) and divides(site) and has_model(site, built):
-            for found in mistakes(site, policy, built):
-                yield Unresolved(site.span, f"groups: {found.reason}") if isinstance(found, Failed) else found
+        if not isinstance(site, OptimizerSite) or not divides(site):
+            continue
+        if not has_model(site, built):
+            yield Unresolved(site.span, f"groups: {UNKNOWN_MODEL}")
+            continue
+        for found in mistakes(site, policy, built):
+            yield Unresolved(site.span, f"groups: {found.reason}") if isinstance(found, Failed) else found
     for call in library_groups.sites(evaluator, module):
         followed = list(library_groups.ways(call, built))
-        yield from library_groups.told(call, followed, judged(followed, policy))
+        for found in library_groups.told(call, followed, judged(followed, policy)):
+            yield Unresolved(call.span, f"groups: {found.reason}") if isinstance(found, Failed) else found
 
 
 def divides(site: OptimizerSite) -> bool:
@@ -83,7 +89,7 @@ def _of_way(way: Assignment, policy: Policy, decider: Decider) -> Iterator[Mista
         if any(group.decayed for group in way.groups):
             yield from empty(way)
         return
-    if all(decay_of(group) for group in way.groups):
+    if all(decay_of(group) for group in way.groups) and not isinstance(way.site, LibrarySite):
         return  # undivided: WD400's
     if not spared and listed(way):
         return  # nothing is spared because of how names are looked up: WD209's
@@ -136,7 +142,7 @@ def _wrongly_decayed(
         wrong = policy.decays(parameter) is False and not _merely_declared(parameter)
         if wrong and not parameter.conditional and parameter.name not in done:
             by_kind.setdefault(parameter.kind, []).append(tensor)
-    purpose = _evident(way, decayed, spared)
+    purpose = _evident(way, decayed, spared) if spared else ""
     maybe = all(may_be_zero(group) for group in way.groups if decay_of(group))
     norms: set[str] = set()  # norm layers that a mistake is about
     for kind, tensors in by_kind.items():

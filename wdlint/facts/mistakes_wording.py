@@ -28,11 +28,14 @@ def finding(
     """A finding about a mistake: at the pattern, the condition, the group or the optimizer, whichever says most.
 
     Advice where the decay is 0 until someone sets it, and where the code evidently follows a policy that says so.
+    No error where the model is only the default of a setting.
     `fix` is asked for one unless it is advice.
     """
     severity = rule.severity if severity is None else severity
     if mistake.maybe or mistake.on_purpose:
         severity = Severity.ADVICE
+    elif severity is Severity.ERROR and any(inventory.setting for inventory in mistake.inventories):
+        severity = Severity.WARNING  # it need not be the model that is trained
     places = [place for place in (at, mistake.place, mistake.test, mistake.step) if place and _shown(place)]
     span = spanned(places[0]) if places else mistake.site.span
     further = {spanned(place): what for place, what in _related(mistake) if _shown(place) and spanned(place) != span}
@@ -68,10 +71,12 @@ def _related(mistake: Mistake) -> list[tuple[Place, str]]:
 
 
 def of_model(mistake: Mistake) -> str:
-    """The models' classes, and whether the counts are those of a default configuration."""
+    """The models' classes, and whether the counts or the models themselves are only those of a default."""
     names = joined(list(dict.fromkeys(inventory.model_class for inventory in mistake.inventories)))
+    settings = dict.fromkeys(f"the default of {one.setting}" for one in mistake.inventories if one.setting)
     typical = any(inventory.typical for inventory in mistake.inventories)
-    return f"{names} (default configuration)" if typical else names
+    notes = [*settings, *(["default configuration"] if typical else [])]
+    return f"{names} ({', '.join(notes)})" if notes else names
 
 
 def called(mistake: Mistake) -> str:

@@ -120,10 +120,25 @@ def param_groups_layer_decay(
     return [group for group in groups if group["params"]]
 
 
-def create_optimizer_groups(model: Any, weight_decay: Any) -> Any:
+def create_optimizer_groups(
+    model: Any,
+    weight_decay: Any,
+    filter_bias_and_bn: Any = True,
+    layer_decay: Any = None,
+    layer_decay_no_opt_scale: Any = None,
+) -> Any:
     """timm: the groups that `create_optimizer_v2` makes of a model."""
     listed = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()
-    return param_groups_weight_decay(model, weight_decay, no_weight_decay_list=listed)
+    if layer_decay is not None:
+        return param_groups_layer_decay(
+            model,
+            weight_decay,
+            listed,
+            weight_decay_exclude_1d=filter_bias_and_bn,
+            layer_decay=layer_decay,
+            no_opt_scale=layer_decay_no_opt_scale,
+        )
+    return param_groups_weight_decay(model, weight_decay, filter_bias_and_bn, listed)
 
 
 def get_default_optimizer_params(
@@ -170,6 +185,15 @@ def get_default_optimizer_params(
     return list(groups.values())
 
 
+def optim_wrapper_groups(model: Any, weight_decay: Any, cfg: Any) -> Any:
+    """mmengine: the groups that `build_optim_wrapper` makes of a model."""
+    if cfg.get("constructor", "DefaultOptimWrapperConstructor") != "DefaultOptimWrapperConstructor":
+        return None
+    if hasattr(model, "module"):
+        model = model.module
+    return paramwise_groups(model, weight_decay, cfg["paramwise_cfg"])
+
+
 def paramwise_groups(model: Any, weight_decay: Any, paramwise_cfg: Any) -> Any:
     """mmengine: a group for each parameter, by `custom_keys`, else by module type, name and shape.
 
@@ -192,7 +216,11 @@ def _add_paramwise(groups: Any, module: Any, prefix: Any, weight_decay: Any, cfg
             continue
         found = [key for key in keys if key in f"{prefix}.{name}"]
         if found:
-            factor = cfg["custom_keys"][found[0]].get("decay_mult", 1.0)
+            own = cfg["custom_keys"][found[0]]
+            if "weight_decay" in own:
+                groups.append({"params": [param], "weight_decay": own["weight_decay"]})
+                continue
+            factor = own.get("decay_mult", 1.0)
         elif is_norm and cfg.get("norm_decay_mult") is not None:
             factor = cfg["norm_decay_mult"]
         elif name == "bias" and not in_deformable and cfg.get("bias_decay_mult") is not None:

@@ -78,6 +78,20 @@ def class_for(auto: str, model_type: str) -> str | None:
     return found
 
 
+def configured(configuration: str, auto: str) -> Inventory | None:
+    """What `auto.from_config(configuration())` builds, by the name of the configuration's class.
+
+    transformers calls a configuration as its plain model: `GPT2Config` and `GPT2Model`.
+    """
+    if not configuration.endswith("Config"):
+        return None
+    plain = f"{configuration.removesuffix('Config')}Model"
+    types = [of for of, cls in _index("checkpoints")["autos"]["AutoModel"].items() if cls == plain]
+    classes = {class_for(auto, of) for of in types}
+    found = classes.pop() if len(classes) == 1 else None
+    return find("transformers", found) if found is not None else None
+
+
 def versions() -> Mapping[str, str]:
     """The releases that the table was made from: torch, transformers, timm, torchvision."""
     found: dict[str, str] = _head()["versions"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from wdlint.reading.values import (
     Instance,
     Known,
     Method,
+    Place,
     Product,
     Selection,
     Value,
@@ -185,22 +186,18 @@ def _of_library(evaluator: Evaluator, product: Product) -> Inventory | None:
                 return atlas.find("transformers", method)
             if not cls.startswith("Auto"):
                 return atlas.find("transformers", cls)
-            name = _name(evaluator, product)
-            if name is None:
-                return None
-            folder = _configured(product.frame.module, name)
-            if folder is not None:
-                return atlas.find("transformers", folder)
-            return atlas.checkpoint(name, cls)
-        case "timm" if rest.rpartition(".")[2] == "create_model":
-            name = _name(evaluator, product)
-            return atlas.find("timm", name) if name is not None and _harmless(call, ("model_name",)) else None
+            if method != "from_pretrained":
+                return _configured(evaluator, product, cls)
+            return _chosen(evaluator, product, lambda name: checkpoint(product.frame.module, name, cls))
+        case "timm" if rest.rpartition(".")[2] == "create_model" and _harmless(call, ("model_name",)):
+            return _chosen(evaluator, product, lambda name: atlas.find("timm", name))
         case "torchvision" if rest.startswith("models."):
             leaf = rest.rpartition(".")[2]
-            if leaf == "get_model":
-                name = _name(evaluator, product)
-                return atlas.find("torchvision", name) if name is not None and _harmless(call, ("name",)) else None
+            if leaf == "get_model" and _harmless(call, ("name",)):
+                return _chosen(evaluator, product, lambda name: atlas.find("torchvision", name))
             return atlas.find("torchvision", leaf) if _harmless(call, ()) else None
+        case "torch" if rest == "hub.load" and _harmless(call, ("repo_or_dir", "model")):
+            return _of_hub(evaluator, product)
         case "torch" if rest.startswith("nn."):
             return _of_expression(evaluator, product)
     return None
@@ -232,12 +229,74 @@ def _of_expression(evaluator: Evaluator, product: Product) -> Inventory | None:
     return replace(inventory_of(evaluator, function), spec=product.path)
 
 
-def _name(evaluator: Evaluator, product: Product) -> str | None:
-    """The literal name that a loader is given first."""
+NAMES = ("pretrained_model_name_or_path", "model_name", "name")
+
+
+def _chosen(evaluator: Evaluator, product: Product, find: Callable[[str], Inventory | None]) -> Inventory | None:
+    """The model of the name that a loader is given first; where that is a setting's default, it says so."""
     call = product.call
-    keywords = ("pretrained_model_name_or_path", "model_name", "name")
-    given = call.args[0] if call.args else next((v for k in keywords if (v := calls.keyword(call, k))), None)
-    return text(evaluator.evaluate(given, product.frame)) if given is not None else None
+    given = call.args[0] if call.args else next((v for k in NAMES if (v := calls.keyword(call, k))), None)
+    return by_name(evaluator.evaluate(given, product.frame), find) if given is not None else None
+
+
+def by_name(name: Value, find: Callable[[str], Inventory | None]) -> Inventory | None:
+    """What `find` gives for a name that is known; where it is a setting's default, the inventory says so."""
+    match name:
+        case Known(str() as known, origin, place):
+            found = find(known)
+            return replace(found, setting=_setting(place)) if found is not None and origin.settable else found
+    return None
+
+
+def _setting(place: Place | None) -> str:
+    """What users call a setting that is declared at a place."""
+    match place.node if place is not None else None:
+        case ast.Call(_, [ast.Constant(str() as flag), *further]):
+            flags = [flag, *(f.value for f in further if isinstance(f, ast.Constant) and isinstance(f.value, str))]
+            return max(flags, key=len)
+        case ast.AnnAssign(ast.Name(field)) | ast.Assign([ast.Name(field)]):
+            return field
+    return "a setting"
+
+
+def checkpoint(module: Module, name: str, auto: str) -> Inventory | None:
+    """What `auto.from_pretrained(name)` builds in a file: a folder beside it that says its class, else a known one."""
+    from wdlint.models import atlas
+
+    folder = _architecture(module, name)
+    return atlas.find("transformers", folder) if folder is not None else atlas.checkpoint(name, auto)
+
+
+def _configured(evaluator: Evaluator, product: Product, auto: str) -> Inventory | None:
+    """What `AutoModel.from_config(config)` builds, by the class of the configuration or the checkpoint it is of."""
+    from wdlint.models import atlas
+
+    given = product.call.args[0] if product.call.args else calls.keyword(product.call, "config")
+    match evaluator.evaluate(given, product.frame) if given is not None else None:
+        case Known(Product("transformers.AutoConfig.from_pretrained") as config):
+            return _chosen(evaluator, config, lambda name: checkpoint(config.frame.module, name, auto))
+        case Known(Product(path)) if path.startswith("transformers."):
+            configuration = next((part for part in path.split(".") if part.endswith("Config")), "")
+            return atlas.configured(configuration, auto)
+    return None
+
+
+def _of_hub(evaluator: Evaluator, product: Product) -> Inventory | None:
+    """`torch.hub.load("pytorch/vision", "resnet50")`; what other repositories hold is not known."""
+    from wdlint.models import atlas
+
+    call = product.call
+    repository, name = (
+        evaluator.evaluate(given, product.frame) if given is not None else None
+        for given in (_argument(call, 0, "repo_or_dir"), _argument(call, 1, "model"))
+    )
+    if name is None or repository is None or (text(repository) or "").partition(":")[0] != "pytorch/vision":
+        return None
+    return by_name(name, lambda known: atlas.find("torchvision", known))
+
+
+def _argument(call: ast.Call, index: int, name: str) -> ast.expr | None:
+    return call.args[index] if len(call.args) > index else calls.keyword(call, name)
 
 
 def _harmless(call: ast.Call, names: tuple[str, ...]) -> bool:
@@ -245,7 +304,7 @@ def _harmless(call: ast.Call, names: tuple[str, ...]) -> bool:
     return len(call.args) <= len(names) + 1 and all(k.arg in HARMLESS or k.arg in names for k in call.keywords)
 
 
-def _configured(module: Module, name: str) -> str | None:
+def _architecture(module: Module, name: str) -> str | None:
     """The class that a local checkpoint's config.json names."""
     for folder in (module.path.parent, Path.cwd()):
         config: Any = None

@@ -75,7 +75,8 @@ class Inventory:
     class there, its method resolution order without itself, `torch.nn.Module` and `object`. `library`: what it was
     built with or read from, such as "transformers 5.23.0". `notes`: what could not be followed or was done to build
     it. `complete` is False when there may be further parameters. `typical`: the sizes and counts are those of the
-    class's default configuration, not of the model in the code. `shared`: modules that are met before under another
+    class's default configuration, not of the model in the code. `setting`: what a user changes to get another model,
+    such as `--model_name`; "" where the code itself names it. `shared`: modules that are met before under another
     path, with that path. A name read from source has `*` for the number of a part that is there an unknown number of
     times. `declarations`: what the model's own `no_weight_decay()` and `no_weight_decay_keywords()`
     return, by method.
@@ -90,6 +91,7 @@ class Inventory:
     notes: tuple[str, ...] = ()
     complete: bool = True
     typical: bool = False
+    setting: str = ""
     shared: Mapping[str, str] = field(default_factory=dict)
     declarations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -57,7 +57,8 @@ def described(inventory: Inventory) -> str:
         Origin.ATLAS: f"as in {inventory.library}",
         Origin.LIVE: "the running model",
     }.get(inventory.origin, f"built on {inventory.origin}")
-    return f"{inventory.model_class}, {how}"
+    setting = f", the default of {inventory.setting}" if inventory.setting else ""
+    return f"{inventory.model_class}, {how}{setting}"
 
 
 def _ordered(by_kind: dict[Kind, list[Parameter]]) -> list[tuple[Kind, list[Parameter]]]:
