@@ -142,7 +142,7 @@ def _wrongly_decayed(
         wrong = policy.decays(parameter) is False and not _merely_declared(parameter)
         if wrong and not parameter.conditional and parameter.name not in done:
             by_kind.setdefault(parameter.kind, []).append(tensor)
-    purpose = _evident(way, decayed, spared) if spared else ""
+    purpose = _evident(way, decayed, spared)
     maybe = all(may_be_zero(group) for group in way.groups if decay_of(group))
     norms: set[str] = set()  # norm layers that a mistake is about
     for kind, tensors in by_kind.items():
