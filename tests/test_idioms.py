@@ -69,10 +69,12 @@ def test_the_trainer_spares_all_of_roberta_prelayernorm() -> None:
 def test_the_trainer_decays_the_norms_of_glm4v() -> None:
     inventory = known("Glm4vForConditionalGeneration")
     said = decays(inventory, "trainer_groups", 0.1)
+    decayed = [p.name for p in inventory.parameters if p.kind is Kind.NORM and said[p.name] > 0]
     for leaf in ("norm1", "norm2"):
         norms = [p.name for p in inventory.parameters if p.name.endswith(f".{leaf}.weight")]
-        assert norms
-        assert all(said[name] > 0 for name in norms)
+        assert len(norms) == 24
+        assert set(norms) <= set(decayed)
+    assert len(decayed) == 48
 
 
 def test_the_trainer_decays_norms_and_states_of_mamba() -> None:
