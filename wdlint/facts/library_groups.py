@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from wdlint.facts.assignment import UNKNOWN_MODEL, Assignment, Failed, MadeGroup, Worlds, assigned, same_groups
+from wdlint.facts.assignment import (
+    UNKNOWN_MODEL,
+    Assignment,
+    Failed,
+    MadeGroup,
+    Worlds,
+    assigned,
+    place,
+    same_groups,
+)
 from wdlint.facts.causes import Cause, Mistake, ordered
 from wdlint.facts.library_sites import LibrarySite as LibrarySite
 from wdlint.facts.library_sites import sites as sites
@@ -24,7 +33,16 @@ CHOSEN = frozenset({Kind.EMBEDDING, Kind.POSITION, Kind.RELATIVE_POSITION, Kind.
 
 
 def ways(site: LibrarySite, built: Inventory | None) -> Iterator[Assignment | Failed]:
-    """Each way in which the groups come about, or why one is not known."""
+    """Each way in which the groups come about, or why one is not known; the one seen in memory alone."""
+    seen: Assignment | None = site.evaluator.seen.get(place(site))
+    if seen is not None:
+        yield seen
+        return
+    yield from followed(site, built)
+
+
+def followed(site: LibrarySite, built: Inventory | None) -> Iterator[Assignment | Failed]:
+    """Each way in which the groups come about by the library's rule, or why one is not known."""
     if not any(option.value > 0 or option.origin.settable for option in numbers(site.decay)):
         yield Failed("no weight decay")
         return

@@ -11,10 +11,11 @@ from wdlint.findings import Finding
 from wdlint.grouping.policy import policy as named_policy
 from wdlint.linter import LintSettings
 from wdlint.live.effect import Run
-from wdlint.live.judging import judge
+from wdlint.live.judging import Judged, judge
 from wdlint.live.models import LiveModel, live_model
 from wdlint.live.optimizers import LiveOptimizer, live_optimizers
 from wdlint.live.report import Report
+from wdlint.live.sources import running_code
 from wdlint.models.wording import counted
 
 
@@ -42,9 +43,10 @@ def audit(
 
     Raises TypeError for what is no model or no optimizer, ValueError for a policy that does not exist.
     """
-    settings = _settings(Path.cwd())
+    code = running_code(depth=2)
+    settings = _settings(code.root)
     judged_by = LintSettings(
-        settings.codes(Path.cwd() / "train.py"),
+        settings.codes(code.root / "train.py"),
         policy=policy or settings.policy,
         decay=tuple(decay) or settings.decay,
         no_decay=tuple(no_decay) or settings.no_decay,
@@ -52,16 +54,15 @@ def audit(
     standard = named_policy(judged_by.policy, judged_by.decay, judged_by.no_decay)
     seen = live_model(model)
     optimizers = live_optimizers(optimizer, seen.names)
-    judged = judge(seen, optimizers, judged_by)
-    findings = [finding for one in judged for finding in one.findings]
+    judged = judge(seen, optimizers, code, judged_by)
     return Report(
         inventory=seen.inventory,
         policy=standard,
         optimizers=tuple(optimizers),
-        findings=tuple(sorted(findings, key=_loudest_first)),
-        notes=tuple(_notes(seen, optimizers)),
+        findings=tuple(sorted(judged.findings, key=_loudest_first)),
+        notes=tuple(_notes(seen, optimizers, judged)),
         run=Run(steps_per_epoch, total_steps),
-        texts={one.written.source.filename: one.written for one in judged if one.written is not None},
+        texts=judged.texts,
     )
 
 
@@ -74,13 +75,15 @@ def _loudest_first(finding: Finding) -> tuple[int, object, str]:
     return -finding.severity.rank, finding.span.key, finding.code
 
 
-def _notes(model: LiveModel, optimizers: Sequence[LiveOptimizer]) -> Iterator[str]:
+def _notes(model: LiveModel, optimizers: Sequence[LiveOptimizer], judged: Judged) -> Iterator[str]:
     """What no rule is about."""
     if model.lazy:
         yield (
             f"{len(model.lazy)} parameters have no shape before the first batch ({model.lazy[0]}, ...): judged by their"
             " names and modules"
         )
+    if judged.suppressed:
+        yield f"{judged.suppressed} findings are suppressed by comments in the code"
     held = frozenset[str]().union(*(optimizer.held for optimizer in optimizers))
     for optimizer in optimizers:
         yield from optimizer.notes

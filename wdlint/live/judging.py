@@ -6,67 +6,57 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from wdlint.facts.assignment import Assignment, MadeGroup, Seen, place
+from wdlint.facts.assignment import Seen, place
 from wdlint.facts.optimizers import OptimizerSite, sites
-from wdlint.findings import Finding
-from wdlint.grouping.values import Trail
+from wdlint.findings import Finding, Span
 from wdlint.grouping.world import World, world
-from wdlint.linter import LintSettings, check_source, evaluator_of
+from wdlint.linter import OWN, LintSettings, check_source, evaluator_of
 from wdlint.live.canonical import Canonical, canonical
+from wdlint.live.matching import Built, Match, as_seen, built_in, by_themselves, matches, only_one
 from wdlint.live.models import LiveModel
 from wdlint.live.optimizers import LiveOptimizer
-from wdlint.live.values import plain
+from wdlint.live.sources import Code
 from wdlint.models.parameters import Shape
 from wdlint.reading.project import Project
-from wdlint.reading.values import Known, Unknown, Value
+from wdlint.reading.text import Source, UnreadableFile
+from wdlint.reading.tree import Module
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The findings about one optimizer, and the text that they are about where there is no file of it."""
+    """The findings about all optimizers. `texts`: those written down as code, by the file name in their findings.
+
+    `built_at`: where each optimizer was built; None where its code was not found.
+    """
 
     findings: tuple[Finding, ...]
-    written: Canonical | None
+    texts: dict[str, Canonical]
+    built_at: tuple[Span | None, ...]
+    suppressed: int
 
 
-def judge(model: LiveModel, optimizers: Sequence[LiveOptimizer], settings: LintSettings) -> list[Judged]:
-    """What the rules say of each optimizer."""
+def judge(model: LiveModel, optimizers: Sequence[LiveOptimizer], code: Code, settings: LintSettings) -> Judged:
+    """What the rules say of optimizers that train a model together."""
     known = world(model.inventory)
-    found = []
+    settings = replace(settings, codes=settings.codes - OWN, built=model.inventory)
+    seen = [_seen(known, one, optimizers) for one in optimizers]
+    project = Project(code.root)
+    found = _found(known, optimizers, code.sources, project)
+    findings, suppressed = _in_code(known, optimizers, seen, found, project, settings)
+    texts: dict[str, Canonical] = {}
     for index, one in enumerate(optimizers):
-        elsewhere = frozenset(name for other in optimizers if other is not one for name in other.held)
-        filename = f"<{one.name}>" if len(optimizers) == 1 else f"<{one.name}, optimizer {index}>"
-        found.append(_by_itself(known, one, elsewhere, filename, settings))
-    return found
+        if found[index] is None:
+            name = f"<{one.name}>" if len(optimizers) == 1 else f"<{one.name}, optimizer {index}>"
+            texts[name] = canonical(one, name)
+            findings += _by_itself(known, one, seen[index], texts[name], settings)
+    built_at = tuple(one.match.site.module.span(one.match.site.call) if one else None for one in found)
+    return Judged(tuple(findings), texts, built_at, suppressed)
 
 
-def _by_itself(
-    known: World, optimizer: LiveOptimizer, elsewhere: frozenset[str], filename: str, settings: LintSettings
-) -> Judged:
-    """What the rules say of an optimizer written down as code."""
-    text = canonical(optimizer, filename)
-    project = Project(Path(filename), _files=[])
-    evaluator = evaluator_of(project)
-    for site in sites(evaluator, project.checked(text.source)):
-        if isinstance(site, OptimizerSite):
-            evaluator.seen[place(site)] = _seen(site, known, optimizer, elsewhere)
-    held = optimizer.held
-    parts = tuple(p for p in known.inventory.parameters if p.name in held)
-    reached = replace(settings, built=replace(known.inventory, parameters=parts))
-    return Judged(check_source(text.source, project, reached).findings, text)
-
-
-def _seen(site: OptimizerSite, known: World, optimizer: LiveOptimizer, elsewhere: frozenset[str]) -> Assignment:
-    """The groups as they are."""
-    places = [group.place for group in site.groups]
-    groups = [
-        MadeGroup(tuple(known.tensors[name] for name in group.members), dict(group.keys), decay, where)
-        for group, decay, where in zip(optimizer.groups, map(known_decay, optimizer.decays), places, strict=True)
-    ]
-    seen = Seen(elsewhere, frozenset(_replaced(known, optimizer, elsewhere)))
-    return Assignment(site, (known,), tuple(groups), Trail(), {}, False, seen=seen)
+def _seen(known: World, optimizer: LiveOptimizer, optimizers: Sequence[LiveOptimizer]) -> Seen:
+    elsewhere = frozenset(name for other in optimizers if other is not optimizer for name in other.held)
+    return Seen(elsewhere, frozenset(_replaced(known, optimizer, elsewhere)))
 
 
 def _replaced(known: World, optimizer: LiveOptimizer, elsewhere: frozenset[str]) -> Iterator[str]:
@@ -86,7 +76,91 @@ def _replaced(known: World, optimizer: LiveOptimizer, elsewhere: frozenset[str])
             yield parameter.name
 
 
-def known_decay(value: Any) -> Value:
-    """A decay as rules see it."""
-    found = plain(value)
-    return Known(found) if isinstance(found, int | float) else Unknown("no number")
+# in the code that built them
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    source: Source
+    match: Match
+
+
+def _found(
+    known: World, optimizers: Sequence[LiveOptimizer], sources: Sequence[Source], project: Project
+) -> list[_Found | None]:
+    """Where each optimizer was built; None where no code is found that makes its groups."""
+    evaluator = evaluator_of(project)
+    every: list[tuple[Source, list[Built]]] = []
+    for source in sources:
+        module = _module(project, source)
+        if module is not None:
+            every.append((source, list(built_in(evaluator, module))))
+    sites = [(source, site) for source, built in every for site in built]
+    return [_of(one, known, sites) for one in optimizers]
+
+
+def _of(optimizer: LiveOptimizer, known: World, sites: Sequence[tuple[Source, Built]]) -> _Found | None:
+    """The site that agrees best; of equals the first, which is the nearest to who asks."""
+    options = [_Found(source, match) for source, site in sites for match in matches(site, optimizer, known)]
+    if options:
+        return max(options, key=lambda option: option.match.agreeing)
+    sole = only_one([site for _, site in sites], optimizer, known)
+    return next((_Found(source, sole) for source, site in sites if sole and site is sole.site), None)
+
+
+def _module(project: Project, source: Source) -> Module | None:
+    if "optim" not in source.text.lower() and "Trainer(" not in source.text:
+        return None
+    try:
+        return project.checked(source)
+    except UnreadableFile:
+        return None
+
+
+def _in_code(
+    known: World,
+    optimizers: Sequence[LiveOptimizer],
+    seen: Sequence[Seen],
+    found: Sequence[_Found | None],
+    project: Project,
+    settings: LintSettings,
+) -> tuple[list[Finding], int]:
+    """The findings in the files that built the optimizers, but for those about others, and how many are suppressed."""
+    evaluator = evaluator_of(project)
+    files: dict[str, Source] = {}
+    ours: set[tuple[object, ...]] = set()
+    others: set[tuple[object, ...]] = set()
+    for optimizer, one, beside in zip(optimizers, found, seen, strict=True):
+        if one is not None:
+            site = one.match.site
+            evaluator.seen[place(site)] = as_seen(one.match, optimizer, known, beside)
+            files[one.source.filename] = one.source
+            ours.add(site.span.key)
+    for source in files.values():
+        others |= {site.span.key for site in built_in(evaluator, project.checked(source))}
+    others -= ours
+    findings: list[Finding] = []
+    suppressed = 0
+    for source in files.values():
+        result = check_source(source, project, settings)
+        findings += (one for one in result.findings if one.site is None or one.site.key not in others)
+        suppressed += len(result.suppressed)
+    return findings, suppressed
+
+
+# written down as code
+
+
+def _by_itself(
+    known: World, optimizer: LiveOptimizer, seen: Seen, text: Canonical, settings: LintSettings
+) -> tuple[Finding, ...]:
+    """What the rules say of an optimizer written down as code."""
+    project = Project(Path(text.source.filename), _files=[])
+    evaluator = evaluator_of(project)
+    for site in sites(evaluator, project.checked(text.source)):
+        if isinstance(site, OptimizerSite):
+            evaluator.seen[place(site)] = by_themselves(optimizer, site, known, seen)
+    held = optimizer.held
+    parts = tuple(p for p in known.inventory.parameters if p.name in held)
+    reached = replace(settings, built=replace(known.inventory, parameters=parts))
+    return check_source(text.source, project, reached).findings

@@ -1,0 +1,159 @@
+"""Which code built an optimizer: the site whose groups, as its code makes them, are the groups that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from wdlint.facts import deepspeed, library_groups
+from wdlint.facts.assignment import Assignment, Failed, MadeGroup, Seen, followed
+from wdlint.facts.library_groups import LibrarySite
+from wdlint.facts.optimizers import OptimizerSite, sites
+from wdlint.grouping.values import Forced, Trail
+from wdlint.grouping.world import World
+from wdlint.live.optimizers import LiveOptimizer
+from wdlint.live.values import plain
+from wdlint.models.parameters import Inventory
+from wdlint.optimizers import registry
+from wdlint.reading.evaluate import Evaluator
+from wdlint.reading.tree import Module
+from wdlint.reading.values import Known, Unknown, Value, alternatives, is_open
+
+Built = OptimizerSite | LibrarySite
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The site of an optimizer, and the way through its code that was taken; `decays` says how far the values agree."""
+
+    site: Built
+    way: Assignment
+    agreeing: int
+
+
+def built_in(evaluator: Evaluator, module: Module) -> Iterator[Built]:
+    """All places of a file where optimizers are built, or a library is told to build one."""
+    yield from (site for site in sites(evaluator, module) if isinstance(site, OptimizerSite))
+    yield from deepspeed.sites(evaluator, module)
+    yield from library_groups.sites(evaluator, module)
+
+
+def matches(site: Built, optimizer: LiveOptimizer, known: World) -> Iterator[Match]:
+    """The ways through a site's code that make the groups of an optimizer; the way as it was really taken."""
+    if not _may_build(site, optimizer):
+        return
+    wanted = [frozenset(group.members) for group in optimizer.groups]
+    for way in _ways(site, known.inventory):
+        if isinstance(way, Assignment):
+            names = _names(way, known)
+            if names is not None and [frozenset(map(names.get, group.members)) for group in way.groups] == wanted:
+                agreeing = sum(
+                    _agrees(group.decay, decay) for group, decay in zip(way.groups, optimizer.decays, strict=True)
+                )
+                yield Match(site, way, agreeing)
+
+
+def _ways(site: Built, built: Inventory) -> Iterable[Assignment | Failed]:
+    return library_groups.followed(site, built) if isinstance(site, LibrarySite) else followed(site, built)
+
+
+def _may_build(site: Built, optimizer: LiveOptimizer) -> bool:
+    """Whether a site builds optimizers of this class."""
+    if isinstance(site, LibrarySite):
+        return True  # which class, its arguments say
+    return any(_same_class(one.path, optimizer) for one in site.optimizers)
+
+
+def _same_class(path: str, optimizer: LiveOptimizer) -> bool:
+    law = registry.find(path)
+    if law is not None and optimizer.law is not None:
+        return law.path == optimizer.law.path
+    return path.rpartition(".")[2] == optimizer.name
+
+
+def _names(way: Assignment, known: World) -> dict[Any, str] | None:
+    """What the live model calls the tensors of a way; None where a model of it is no part of the live one."""
+    found: dict[Any, str] = {}
+    for world in way.worlds:
+        start = f"{world.inner}." if world.inner else ""
+        tensors = dict.fromkeys(world.tensors.values())
+        names = {tensor: tensor.parameter.name.removeprefix(start) for tensor in tensors}
+        before = _prefix(list(names.values()), known)
+        if before is None:
+            return None
+        found |= {tensor: known.tensors[before + name].parameter.name for tensor, name in names.items()}
+    return found
+
+
+def _prefix(names: list[str], known: World) -> str | None:
+    """What the live model has before all of these names: "" for the model itself, `model.` for a part of it."""
+    if not names:
+        return None
+    starts = [name[: -len(names[0])] for name in known.tensors if name == names[0] or name.endswith(f".{names[0]}")]
+    return next((start for start in starts if all(start + name in known.tensors for name in names)), None)
+
+
+# the way, with what is known of it
+
+
+def as_seen(match: Match, optimizer: LiveOptimizer, known: World, seen: Seen) -> Assignment:
+    """The way that was taken, with the decays that the groups have and what is frozen in the model."""
+    way = match.way
+    names = _names(way, known) or {}
+    frozen = {tensor: known.tensors[name].parameter.requires_grad for tensor, name in names.items()}
+    again = way.rerun
+
+    def rerun(forced: Forced) -> tuple[list[MadeGroup], object] | None:
+        found = again(forced) if again is not None else None
+        return None if found is None else (_decaying(found[0], optimizer), found[1])
+
+    elsewhere = frozenset(tensor.parameter.name for tensor, name in names.items() if name in seen.elsewhere)
+    lost = frozenset(tensor.parameter.name for tensor, name in names.items() if name in seen.replaced)
+    groups = tuple(_decaying(way.groups, optimizer))
+    return replace(
+        way, groups=groups, frozen=frozen, unsure=False, rerun=rerun if again else None, seen=Seen(elsewhere, lost)
+    )
+
+
+def _decaying(groups: Iterable[MadeGroup], optimizer: LiveOptimizer) -> list[MadeGroup]:
+    """The groups with the decays that they really have, where there are as many."""
+    made = list(groups)
+    if len(made) != len(optimizer.groups):
+        return made
+    return [
+        group if _agrees(group.decay, decay) else replace(group, decay=known_value(decay))
+        for group, decay in zip(made, optimizer.decays, strict=True)
+    ]
+
+
+def _agrees(value: Value, real: Any) -> bool:
+    """Whether what the code says may be what is there."""
+    return not is_open(value) and any(option.value == plain(real) for option in alternatives(value))
+
+
+def known_value(value: Any) -> Value:
+    """A setting as rules see it."""
+    found = plain(value)
+    if found is None or isinstance(found, bool | int | float | str):
+        return Known(found)
+    return Unknown("no number")
+
+
+def only_one(built: Iterable[Built], optimizer: LiveOptimizer, known: World) -> Match | None:
+    """The only site that builds optimizers of this class, where its groups are not followed: it can be no other."""
+    able = [site for site in built if isinstance(site, OptimizerSite) and _may_build(site, optimizer)]
+    if len(able) != 1 or not any(isinstance(way, Failed) for way in _ways(able[0], known.inventory)):
+        return None
+    return Match(able[0], by_themselves(optimizer, able[0], known, Seen()), 0)
+
+
+def by_themselves(optimizer: LiveOptimizer, site: OptimizerSite, known: World, seen: Seen) -> Assignment:
+    """The groups as they are, without a way through code."""
+    written = [group.place for group in site.groups]
+    places = written if len(written) == len(optimizer.groups) else [None] * len(optimizer.groups)
+    groups = [
+        MadeGroup(tuple(known.tensors[name] for name in group.members), dict(group.keys), known_value(decay), where)
+        for group, decay, where in zip(optimizer.groups, optimizer.decays, places, strict=True)
+    ]
+    return Assignment(site, (known,), tuple(groups), Trail(), {}, False, seen=seen)
