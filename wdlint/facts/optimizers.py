@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Bound
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from wdlint.findings import Severity, Span, Unresolved
@@ -40,6 +40,14 @@ from wdlint.reading.values import (
 )
 
 OPTIMIZER = "torch.optim.Optimizer"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a constructor was given and its groups hold where the optimizer was seen in memory, by name."""
+
+    arguments: Bound[str, Value]
+    groups: tuple[Bound[str, Value], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -500,6 +508,9 @@ def build(
     """A site from a call whose class is known."""
     frame = evaluator.frame(module)
     arguments, open_ = _arguments(evaluator, frame, call, optimizers)
+    real: Given | None = evaluator.given.get((module.path, node.lineno, node.col_offset))
+    if real is not None:
+        arguments, open_ = _really(arguments, open_, real, Place(module, node)), False
     given = arguments.get("params")
     if given is None:
         variants: tuple[tuple[Group, ...], ...] = ()
@@ -509,6 +520,8 @@ def build(
     added = tuple(_added(evaluator, module, node))
     if added and variants:
         variants = tuple((*variant, *added) for variant in variants)
+    if real is not None:
+        variants = tuple(tuple(_really_held(variant, real)) for variant in variants)
     return OptimizerSite(evaluator, module, node, optimizers, maybe, arguments, open_, variants, reason, added)
 
 
@@ -545,6 +558,44 @@ def _arguments(
             case _:
                 open_ = True
     return found, open_
+
+
+def _really(arguments: dict[str, Argument], open_: bool, real: Given, whole: Place) -> dict[str, Argument]:
+    """The arguments with the values that the constructor was given; those of `**kwargs` are at the call."""
+    found = {
+        name: replace(argument, value=agreed(argument.value, real.arguments[name]))
+        if name in real.arguments
+        else argument
+        for name, argument in arguments.items()
+    }
+    if open_:
+        found |= {name: Argument(name, value, whole) for name, value in real.arguments.items() if name not in found}
+    return found
+
+
+def _really_held(groups: tuple[Group, ...], real: Given) -> Iterator[Group]:
+    """The groups with the values that they hold, where there are as many."""
+    if len(groups) != len(real.groups):
+        yield from groups
+        return
+    for group, held in zip(groups, real.groups, strict=True):
+        if group.mapping is None:
+            yield group
+            continue
+        entries = tuple(
+            replace(entry, value=agreed(entry.value, held.get(entry.key, entry.value)))
+            for entry in group.mapping.entries
+        )
+        yield replace(group, mapping=replace(group.mapping, entries=entries))
+
+
+def agreed(believed: Value, real: Value) -> Value:
+    """What the code says of a value where that may be the real one, which else takes its place."""
+    if not isinstance(real, Known):
+        return believed
+    if is_open(believed):
+        return real
+    return believed if any(option.value == real.value for option in alternatives(believed)) else real
 
 
 def _order(evaluator: Evaluator, optimizers: tuple[Optimizer, ...]) -> tuple[str, ...]:

@@ -61,8 +61,8 @@ def _left_out(way: Assignment, world: World) -> Iterator[Mistake]:
 
 def left_out(way: Assignment, world: World) -> Iterator[Tensor]:
     """The trainable tensors of a model that are in no group, where the model is known as a whole."""
-    followed = way.seen is not None or all(group.members for group in way.groups)
-    if not world.exact or way.unsure or not followed:
+    explained = not all(group.members for group in way.groups)  # by what leaves a group empty
+    if not world.exact or way.unsure or (explained and not (way.seen and not way.trail.steps)):
         return
     inside = {tensor for group in way.groups for tensor in group.members}
     if any(tensor.parameter.kind is Kind.LORA for tensor in inside):

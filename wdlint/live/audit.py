@@ -63,6 +63,7 @@ def audit(
         notes=tuple(_notes(seen, optimizers, judged)),
         run=Run(steps_per_epoch, total_steps),
         texts=judged.texts,
+        built_at=judged.built_at,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from wdlint.facts.keys import FRAMEWORK
 from wdlint.live.optimizers import LiveOptimizer
-from wdlint.live.values import plain
+from wdlint.live.values import is_plain, plain
 from wdlint.reading.text import Source
 
 HEAD = 4  # rows of the text before the first group
@@ -69,7 +69,7 @@ def _row(index: int, keys: Mapping[str, Any], defaults: Mapping[str, Any], whole
 
 
 def _writable(value: Any) -> bool:
-    return isinstance(plain(value), bool | int | float | str | None) or (
+    return is_plain(value) or (
         isinstance(value, tuple) and all(isinstance(plain(one), bool | int | float) for one in value)
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from wdlint.findings import Finding, Span
 from wdlint.grouping.world import World, world
 from wdlint.linter import OWN, LintSettings, check_source, evaluator_of
 from wdlint.live.canonical import Canonical, canonical
-from wdlint.live.matching import Built, Match, as_seen, built_in, by_themselves, matches, only_one
+from wdlint.live.matching import Built, Match, as_seen, built_in, by_themselves, given, matches, only_one
 from wdlint.live.models import LiveModel
 from wdlint.live.optimizers import LiveOptimizer
 from wdlint.live.sources import Code
@@ -41,7 +41,7 @@ def judge(model: LiveModel, optimizers: Sequence[LiveOptimizer], code: Code, set
     known = world(model.inventory)
     settings = replace(settings, codes=settings.codes - OWN, built=model.inventory)
     seen = [_seen(known, one, optimizers) for one in optimizers]
-    project = Project(code.root)
+    project = Project(code.root, _files=sorted(code.files))  # others are not running
     found = _found(known, optimizers, code.sources, project)
     findings, suppressed = _in_code(known, optimizers, seen, found, project, settings)
     texts: dict[str, Canonical] = {}
@@ -127,25 +127,45 @@ def _in_code(
 ) -> tuple[list[Finding], int]:
     """The findings in the files that built the optimizers, but for those about others, and how many are suppressed."""
     evaluator = evaluator_of(project)
-    files: dict[str, Source] = {}
-    ours: set[tuple[object, ...]] = set()
-    others: set[tuple[object, ...]] = set()
+    ours: dict[str, list[_Found]] = {}
     for optimizer, one, beside in zip(optimizers, found, seen, strict=True):
         if one is not None:
             site = one.match.site
             evaluator.seen[place(site)] = as_seen(one.match, optimizer, known, beside)
-            files[one.source.filename] = one.source
-            ours.add(site.span.key)
-    for source in files.values():
-        others |= {site.span.key for site in built_in(evaluator, project.checked(source))}
-    others -= ours
+            evaluator.given[place(site)] = given(optimizer)
+            ours.setdefault(one.source.filename, []).append(one)
     findings: list[Finding] = []
     suppressed = 0
-    for source in files.values():
+    for several in ours.values():
+        source = several[0].source
+        module = project.checked(source)
+        concerns = _concerning(module, [one.match for one in several], list(built_in(evaluator, module)))
         result = check_source(source, project, settings)
-        findings += (one for one in result.findings if one.site is None or one.site.key not in others)
-        suppressed += len(result.suppressed)
+        findings += filter(concerns, result.findings)
+        suppressed += sum(map(concerns, (one for one, _ in result.suppressed)))
     return findings, suppressed
+
+
+def _concerning(module: Module, ours: Sequence[Match], built: Sequence[Built]) -> Callable[[Finding], bool]:
+    """Whether a finding of a file is about one of these optimizers rather than about others that it builds.
+
+    What names no optimizer is about ours, but in a function where only others are built.
+    """
+    sites = {match.site.span.key for match in ours}
+    others = {site.span.key for site in built} - sites
+    here = {module.function(match.site.call) for match in ours}
+    steps = (step for match in ours for some in match.way.trail.steps.values() for step in some)
+    here |= {module.function(step.place.node) for step in steps if step.place.module is module}
+    elsewhere = {module.function(site.call) for site in built} - here - {None}
+    away = [module.span(function) for function in elsewhere if function is not None]
+
+    def concerns(finding: Finding) -> bool:
+        if finding.site is not None and finding.site.key in sites | others:
+            return finding.site.key in sites
+        span = finding.span
+        return not any(one.cell == span.cell and one.start <= span.start < one.end for one in away)
+
+    return concerns
 
 
 # written down as code

@@ -9,11 +9,11 @@ from typing import Any
 from wdlint.facts import deepspeed, library_groups
 from wdlint.facts.assignment import Assignment, Failed, MadeGroup, Seen, followed
 from wdlint.facts.library_groups import LibrarySite
-from wdlint.facts.optimizers import OptimizerSite, sites
+from wdlint.facts.optimizers import Given, OptimizerSite, agreed, sites
 from wdlint.grouping.values import Forced, Trail
 from wdlint.grouping.world import World
 from wdlint.live.optimizers import LiveOptimizer
-from wdlint.live.values import plain
+from wdlint.live.values import is_plain, plain
 from wdlint.models.parameters import Inventory
 from wdlint.optimizers import registry
 from wdlint.reading.evaluate import Evaluator
@@ -122,7 +122,7 @@ def _decaying(groups: Iterable[MadeGroup], optimizer: LiveOptimizer) -> list[Mad
     if len(made) != len(optimizer.groups):
         return made
     return [
-        group if _agrees(group.decay, decay) else replace(group, decay=known_value(decay))
+        replace(group, decay=agreed(group.decay, known_value(decay)))
         for group, decay in zip(made, optimizer.decays, strict=True)
     ]
 
@@ -132,12 +132,19 @@ def _agrees(value: Value, real: Any) -> bool:
     return not is_open(value) and any(option.value == plain(real) for option in alternatives(value))
 
 
+def given(optimizer: LiveOptimizer) -> Given:
+    """What its constructor was given, and what its groups hold."""
+    groups = [{optimizer.decay_key: known_value(decay)} for decay in optimizer.decays]
+    for group, seen in zip(groups, optimizer.groups, strict=True):
+        if "initial_lr" in seen.keys:  # what a scheduler has left of the group's own; `lr` may be its doing
+            group["lr"] = known_value(seen.keys["initial_lr"])
+    for_all = {key: known_value(value) for key, value in optimizer.defaults.items() if is_plain(value)}
+    return Given(for_all, tuple(groups))
+
+
 def known_value(value: Any) -> Value:
     """A setting as rules see it."""
-    found = plain(value)
-    if found is None or isinstance(found, bool | int | float | str):
-        return Known(found)
-    return Unknown("no number")
+    return Known(plain(value)) if is_plain(value) else Unknown("no number")
 
 
 def only_one(built: Iterable[Built], optimizer: LiveOptimizer, known: World) -> Match | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wdlint import __version__
-from wdlint.findings import Finding, Severity
+from wdlint.findings import Finding, Severity, Span
 from wdlint.grouping.policy import Policy
 from wdlint.live.canonical import Canonical
 from wdlint.live.effect import Effect, Run, effects
@@ -40,7 +40,8 @@ class Report:
     """What an audit found.
 
     `findings`: as those of `wdlint check`, the loudest first. `notes`: what no rule is about. `texts`: optimizers
-    written down as code, by the name that findings have in the place of a file's. Printing it gives the decay table.
+    written down as code, by the name that findings have in the place of a file's. `built_at`: where the code builds
+    each optimizer; None where it was not found. Printing it gives the decay table.
     """
 
     inventory: Inventory
@@ -50,6 +51,7 @@ class Report:
     notes: tuple[str, ...]
     run: Run
     texts: dict[str, Canonical]
+    built_at: tuple[Span | None, ...]
 
     def raise_for(self, severity: str = "error") -> None:
         """Raise AuditError when a finding is as loud as `severity` ("error", "warning" or "advice") or louder.

@@ -21,33 +21,30 @@ NOTEBOOK = "<notebook>"
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What may have built an optimizer: the project's folder, and its texts, those that are running first."""
+    """What may have built an optimizer: the texts, those that are running first; `root`: the folder of the first's
+    project, `files`: all files that the process has loaded of the projects whose code is running."""
 
     root: Path
+    files: tuple[Path, ...]
     sources: tuple[Source, ...]
 
 
 def running_code(depth: int) -> Code:
     """The code of the process, as seen from the function `depth` calls above this one."""
     frames = list(_frames(sys._getframe(depth)))
-    files = list(dict.fromkeys(path for frame in frames if (path := _file(frame)) is not None))
-    folder = files[0].parent if files else Path.cwd()
-    root = project_root(folder, folder)
-    cells = next((found for frame in frames if (found := _cells(frame, root)) is not None), None)
-    files += [path for path in _loaded(root) if path not in files]
+    running = list(dict.fromkeys(path for frame in frames if (path := _own(frame.f_code.co_filename)) is not None))
+    folders = [path.parent for path in running] or [Path.cwd()]
+    roots = list(dict.fromkeys(project_root(folder, folder) for folder in folders))
+    cells = next((found for frame in frames if (found := _cells(frame, roots[0])) is not None), None)
+    files = list(dict.fromkeys([*running, *_loaded(roots)]))
     read = (found for path in files[:MOST_FILES] if (found := _read(path)) is not None)
-    return Code(root, (*([cells] if cells is not None else []), *read))
+    return Code(roots[0], tuple(files), (*([cells] if cells is not None else []), *read))
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
-
-
-def _file(frame: FrameType) -> Path | None:
-    """The file that a frame's code is in, when it is the user's."""
-    return _own(frame.f_code.co_filename)
 
 
 def _own(name: str) -> Path | None:
@@ -63,11 +60,12 @@ def _own(name: str) -> Path | None:
 _STANDARD = Path(os.__file__).parent
 
 
-def _loaded(root: Path) -> Iterator[Path]:
-    """The files below a folder that this process has imported."""
-    for module in list(sys.modules.values()):
+def _loaded(roots: list[Path]) -> Iterator[Path]:
+    """The files below some folders that this process has imported."""
+    for dotted, module in list(sys.modules.items()):
         name = getattr(module, "__file__", None)
-        if isinstance(name, str) and (path := _own(name)) is not None and path.is_relative_to(root):
+        path = _own(name) if isinstance(name, str) and not dotted.startswith("wdlint.") else None
+        if path is not None and any(path.is_relative_to(root) for root in roots):
             yield path
 
 

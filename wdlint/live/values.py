@@ -19,3 +19,8 @@ def plain(value: Any) -> Any:
     except (RuntimeError, TypeError, ValueError):
         return value
     return found if isinstance(found, bool | int | float) else value
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a setting is a number, a text, a truth value or None, if in a tensor of one element."""
+    return isinstance(plain(value), bool | int | float | str | None)

@@ -96,7 +96,9 @@ class Evaluator:
     calls_of: dict[int, list[tuple[Module, ast.Call, int | None]]] = field(default_factory=dict)
     memory: dict[object, Any] = field(default_factory=dict)  # what others found for this file, by keys of theirs
     lasting: dict[object, Any] = field(default_factory=dict)  # the same for all files; holds no nodes
-    seen: dict[object, Any] = field(default_factory=dict)  # what is in memory, by the place that made it (wdlint.live)
+    # what is in memory, by the place that made it (wdlint.live): groups, and what a constructor was given
+    seen: dict[object, Any] = field(default_factory=dict)
+    given: dict[object, Any] = field(default_factory=dict)
     _visited: set[Path] = field(default_factory=set)
     _parsers: dict[Path, list[Module]] = field(default_factory=dict)
     _stars: dict[tuple[int, str], Path | str | None] = field(default_factory=dict)
