@@ -28,7 +28,10 @@ PROJECTS = Path(__file__).parent.parent / "fixtures" / "projects"
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script of a project with the data that it loads. `built_in`: the file of its optimizer."""
+    """A script of a project with the data that it loads. `built_in`: the file of its optimizer.
+
+    `more`: what only the running optimizer tells, because the code alone has several ways to its groups.
+    """
 
     path: str
     models: tuple[str, ...]
@@ -36,6 +39,7 @@ class Script:
     argv: tuple[str, ...] = ()
     built_in: str = ""
     device: str = "meta"
+    more: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return " ".join([self.path, *self.argv])
@@ -70,7 +74,7 @@ SCRIPTS = [
     Script("cyclegan/train_wgan.py", ("Generator", "Encoder"), lambda: torch.zeros(40, 3, 64, 64)),
     Script("video_diffusion/train.py", ("VideoDiT",), latents, (), "optim.py"),
     Script("video_diffusion/train.py", ("VideoDiT",), latents, ("--stage=adapter",), "optim.py"),
-    Script("video_diffusion/train.py", ("VideoDiT",), latents, ("--stage=staged",), "optim.py"),
+    Script("video_diffusion/train.py", ("VideoDiT",), latents, ("--stage=staged",), "optim.py", more=("WD404",)),
     Script("video_diffusion/train.py", ("VideoDiT",), latents, ("--reference",), "optim_reference.py"),
     Script("speech_rl/train_ctc.py", ("DeepSpeech",), speech, (), "training/factory.py"),
     Script("speech_rl/legacy_decay.py", ("CharLM",), lambda: torch.zeros(128 * 65, dtype=torch.int64)),
@@ -116,5 +120,5 @@ def test_audit_says_what_check_says(script: Script, tmp_path: Path) -> None:
     assert site is not None
     about = [f.code for f in result.findings if f.site is not None and f.site.start == site.start]
     others = {f.code for f in result.findings if f.site is None}
-    assert sorted(f.code for f in report.findings if f.site is not None) == sorted(about)
+    assert sorted(f.code for f in report.findings if f.site is not None) == sorted([*about, *script.more])
     assert {f.code for f in report.findings if f.site is None} <= others

@@ -38,7 +38,7 @@ class LintSettings:
 
     `codes`: the rules that run. `policy` with `decay` and `no_decay`: what may be decayed (wdlint.grouping.policy).
     `built`: the inventory of the model that the user named for this file. `optimizers`: classes that are known besides
-    those of the registry, the ones that count first at the front.
+    those of the registry, the ones that count first at the front. `fixes`: regroupings are written and proved.
     """
 
     codes: frozenset[str]
@@ -48,6 +48,7 @@ class LintSettings:
     no_decay: tuple[str, ...] = ()
     built: Inventory | None = None
     optimizers: tuple[Added, ...] = ()
+    fixes: bool = True
 
 
 @dataclass(frozen=True, slots=True)

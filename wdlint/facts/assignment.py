@@ -206,6 +206,9 @@ def assignments(site: OptimizerSite, built: Inventory | None) -> Iterator[Assign
     if seen is not None:
         yield replace(seen, site=site)
         return
+    if site.evaluator.seen:
+        yield Failed("others were seen in memory, this one is not asked about")
+        return
     yield from followed(site, built)
 
 

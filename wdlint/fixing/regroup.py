@@ -31,7 +31,7 @@ def regrouped(mistake: Mistake, context: Context) -> Fix | None:
     site = mistake.site
     if not isinstance(site, OptimizerSite) or site.module is not context.module:
         return None
-    if mistake.on_purpose or mistake.maybe:
+    if mistake.on_purpose or mistake.maybe or not context.settings.fixes:
         return None
     way = mistake.assignment
     if not _last or _last[0][0] is not way:  # several mistakes of one site have one fix
@@ -167,6 +167,8 @@ def _inside(module: Module, node: ast.AST, function: ast.AST) -> bool:
 
 def split(site: OptimizerSite, decay: Decay, context: Context) -> Fix | None:
     """`model.parameters()` of a call put into two groups, exactly as the policy wants it, proved."""
+    if not context.settings.fixes:
+        return None
     module, model, at = site.module, plain_model(site), _anchor(site.module, site.call)
     way = next(assignments(site, context.settings.built), None)
     if model is None or at is None or not isinstance(way, Assignment):

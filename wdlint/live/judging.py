@@ -13,7 +13,7 @@ from wdlint.findings import Finding, Span
 from wdlint.grouping.world import World, world
 from wdlint.linter import OWN, LintSettings, check_source, evaluator_of
 from wdlint.live.canonical import Canonical, canonical
-from wdlint.live.matching import Built, Match, as_seen, built_in, by_themselves, given, matches, only_one
+from wdlint.live.matching import Built, Match, as_seen, built_in, by_themselves, given, matched, matches
 from wdlint.live.models import LiveModel
 from wdlint.live.optimizers import LiveOptimizer
 from wdlint.live.sources import Code
@@ -39,7 +39,7 @@ class Judged:
 def judge(model: LiveModel, optimizers: Sequence[LiveOptimizer], code: Code, settings: LintSettings) -> Judged:
     """What the rules say of optimizers that train a model together."""
     known = world(model.inventory)
-    settings = replace(settings, codes=settings.codes - OWN, built=model.inventory)
+    settings = replace(settings, codes=settings.codes - OWN, built=model.inventory, fixes=False)
     seen = [_seen(known, one, optimizers) for one in optimizers]
     project = Project(code.root, _files=sorted(code.files))  # others are not running
     found = _found(known, optimizers, code.sources, project)
@@ -100,12 +100,25 @@ def _found(
 
 
 def _of(optimizer: LiveOptimizer, known: World, sites: Sequence[tuple[Source, Built]]) -> _Found | None:
-    """The site that agrees best; of equals the first, which is the nearest to who asks."""
-    options = [_Found(source, match) for source, site in sites for match in matches(site, optimizer, known)]
+    """The site that agrees best; of equals the first, which is the nearest to who asks.
+
+    Where none makes these groups, the only one whose groups are not followed: it can be no other.
+    """
+    options: list[_Found] = []
+    unknown: dict[int, _Found] = {}
+    for source, site in sites:
+        for match in matches(site, optimizer, known):
+            if isinstance(match, Match):
+                options.append(_Found(source, match))
+                if not match.otherwise:
+                    return options[-1]
+            elif isinstance(site, OptimizerSite):
+                sole = matched(site, by_themselves(optimizer, site, known, Seen()), optimizer)
+                if not sole.otherwise:
+                    unknown[id(site)] = _Found(source, sole)
     if options:
-        return max(options, key=lambda option: option.match.agreeing)
-    sole = only_one([site for _, site in sites], optimizer, known)
-    return next((_Found(source, sole) for source, site in sites if sole and site is sole.site), None)
+        return max(options, key=lambda option: option.match.agreeing - option.match.otherwise)
+    return next(iter(unknown.values())) if len(unknown) == 1 else None
 
 
 def _module(project: Project, source: Source) -> Module | None:

@@ -25,11 +25,15 @@ Built = OptimizerSite | LibrarySite
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The site of an optimizer, and the way through its code that was taken; `decays` says how far the values agree."""
+    """The site of an optimizer, and the way through its code that was taken.
+
+    `agreeing`: how many of its settings are what the code says; `otherwise`: how many the code says otherwise.
+    """
 
     site: Built
     way: Assignment
     agreeing: int
+    otherwise: int
 
 
 def built_in(evaluator: Evaluator, module: Module) -> Iterator[Built]:
@@ -39,19 +43,35 @@ def built_in(evaluator: Evaluator, module: Module) -> Iterator[Built]:
     yield from library_groups.sites(evaluator, module)
 
 
-def matches(site: Built, optimizer: LiveOptimizer, known: World) -> Iterator[Match]:
-    """The ways through a site's code that make the groups of an optimizer; the way as it was really taken."""
+def matches(site: Built, optimizer: LiveOptimizer, known: World) -> Iterator[Match | Failed]:
+    """The ways through a site's code that make the groups of an optimizer; why one is not known."""
     if not _may_build(site, optimizer):
         return
     wanted = [frozenset(group.members) for group in optimizer.groups]
     for way in _ways(site, known.inventory):
-        if isinstance(way, Assignment):
-            names = _names(way, known)
-            if names is not None and [frozenset(map(names.get, group.members)) for group in way.groups] == wanted:
-                agreeing = sum(
-                    _agrees(group.decay, decay) for group, decay in zip(way.groups, optimizer.decays, strict=True)
-                )
-                yield Match(site, way, agreeing)
+        if isinstance(way, Failed):
+            yield way
+            continue
+        names = _names(way, known)
+        if names is not None and [frozenset(map(names.get, group.members)) for group in way.groups] == wanted:
+            believed = [(group.decay, decay) for group, decay in zip(way.groups, optimizer.decays, strict=True)]
+            yield matched(site, way, optimizer, believed)
+
+
+def matched(
+    site: Built, way: Assignment, optimizer: LiveOptimizer, believed: Iterable[tuple[Value, Any]] = ()
+) -> Match:
+    """A match, with how far the settings agree; `believed`: further ones, as the code has them and as they are."""
+    settings = list(believed)
+    if isinstance(site, OptimizerSite):
+        settings += [
+            (argument.value, optimizer.defaults[name])
+            for name, argument in site.arguments.items()
+            if name in optimizer.defaults and is_plain(optimizer.defaults[name])
+        ]
+    said = [(value, real) for value, real in settings if not is_open(value)]
+    agreeing = sum(_agrees(value, real) for value, real in said)
+    return Match(site, way, agreeing, len(said) - agreeing)
 
 
 def _ways(site: Built, built: Inventory) -> Iterable[Assignment | Failed]:
@@ -62,6 +82,9 @@ def _may_build(site: Built, optimizer: LiveOptimizer) -> bool:
     """Whether a site builds optimizers of this class."""
     if isinstance(site, LibrarySite):
         return True  # which class, its arguments say
+    undivided = all(len(variant) == 1 and variant[0].mapping is None for variant in site.variants)
+    if site.variants and undivided and len(optimizer.groups) > 1:
+        return False
     return any(_same_class(one.path, optimizer) for one in site.optimizers)
 
 
@@ -145,14 +168,6 @@ def given(optimizer: LiveOptimizer) -> Given:
 def known_value(value: Any) -> Value:
     """A setting as rules see it."""
     return Known(plain(value)) if is_plain(value) else Unknown("no number")
-
-
-def only_one(built: Iterable[Built], optimizer: LiveOptimizer, known: World) -> Match | None:
-    """The only site that builds optimizers of this class, where its groups are not followed: it can be no other."""
-    able = [site for site in built if isinstance(site, OptimizerSite) and _may_build(site, optimizer)]
-    if len(able) != 1 or not any(isinstance(way, Failed) for way in _ways(able[0], known.inventory)):
-        return None
-    return Match(able[0], by_themselves(optimizer, able[0], known, Seen()), 0)
 
 
 def by_themselves(optimizer: LiveOptimizer, site: OptimizerSite, known: World, seen: Seen) -> Assignment:
