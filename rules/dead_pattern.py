@@ -48,7 +48,7 @@ from wdlint.findings import Finding, Severity
 from wdlint.fixing.regroup import regrouped
 from wdlint.linter import Context
 from wdlint.models.parameters import Kind
-from wdlint.models.wording import WORDS, number
+from wdlint.models.wording import WORDS
 from wdlint.rule import MODEL, Rule
 
 RULE = Rule(
@@ -71,14 +71,30 @@ def check(mistake: Mistake, context: Context) -> Iterator[Finding]:
         what = "which has nothing of that kind"
         yield finding(RULE, mistake, f"{none}, {what}", severity=Severity.ADVICE, label="matches nothing here")
         return
-    kind = WORDS[mistake.kind][1]
     yield finding(
         RULE,
         mistake,
-        f"{none}; its {kind} are called {called(mistake)}, and {number(mistake.kind, mistake.parameters)}"
-        f" {are(mistake)} decayed",
+        f"{none}; {_theirs(mistake, mistake.kind)}, and {_tensors(mistake)} {are(mistake)} decayed",
         severity=None if mistake.kind in (Kind.NORM, Kind.BIAS) else Severity.WARNING,
         label="matches no parameter",
         help="choose what is spared by what it is (its rank, its module's type), not by what it is called",
         fix=lambda: regrouped(mistake, context),
     )
+
+
+def _theirs(mistake: Mistake, kind: Kind) -> str:
+    """`its 25 norms are called ln_1, ln_2, ln_f`; without the number where it is not known."""
+    one, many = ("norm", "norms") if kind is Kind.NORM else WORDS[kind]
+    alike = [parameter for parameter in mistake.all if parameter.kind is kind]
+    if not all(world.exact for world in mistake.assignment.worlds):
+        return f"its {many} are called {called(mistake)}"
+    if len(alike) == 1:
+        return f"its {one} is called {called(mistake)}"
+    return f"its {len(alike)} {many} are called {called(mistake)}"
+
+
+def _tensors(mistake: Mistake) -> str:
+    count = len(mistake.parameters)
+    if not all(world.exact for world in mistake.assignment.worlds):
+        return "they"
+    return f"{count} {'tensor' if count == 1 else 'tensors'}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -301,6 +303,38 @@ def predicate_of(found: Inventory) -> tuple[Exclusion, ...]:
     return chosen.exclusions if chosen is not None else ()
 
 
+def test_gpt2_with_the_list_of_every_tutorial(tmp_path: Path) -> None:
+    """The example of README and of the rule, by the real command: what is said, what is marked, what the fix does."""
+    folder = tmp_path / "project"
+    shutil.copytree(FOLDER.parent / "projects" / "gpt2_finetune", folder)
+    command = [sys.executable, "-m", "wdlint", "check", "--isolated"]
+    done = subprocess.run([*command, "--output-format", "json"], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done.stderr
+    found = next(one for one in json.loads(done.stdout) if one["code"] == "WD301")
+    assert found["message"] == (
+        "'LayerNorm.weight' matches 0 of 148 parameters of GPT2LMHeadModel (default configuration); its 25 norms are"
+        " called ln_1, ln_2, ln_f, and 25 tensors are decayed"
+    )
+    rows = (folder / "train.py").read_text(encoding="utf-8").split("\n")
+
+    def marked(place: dict[str, Any]) -> str:
+        return rows[place["row"] - 1][place["column"] - 1 :]
+
+    assert marked(found["location"]).startswith('"LayerNorm.weight"')
+    places = {one["message"]: marked(one["location"]) for one in found["related"]}
+    assert places["put into its group here"].startswith("[p for n, p in named if not any(")
+    assert places["the optimizer"].startswith("torch.optim.AdamW(")
+    assert marked(found["site"]).startswith("torch.optim.AdamW(")
+    assert found["fix"]["message"] == (
+        "25 norm gains and 2 embeddings stop decaying; the 48 weight matrices and 73 exempt tensors stay as they are;"
+        " 2 groups as before; optimizer states saved before do not load (counts of the default configuration)"
+    )
+    fixed = subprocess.run(
+        [*command, "--fix", "--unsafe-fixes"], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    assert fixed.returncode == 0, fixed.stdout
+
+
 def test_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "train.py"
     path.write_text(NET + PAIR.replace("KEYS", ""), encoding="utf-8")
@@ -314,8 +348,8 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert path.read_text() == before
     assert "+    exempt = exempt_parameters(model)\n" in shown.stdout
     assert (
-        "train.py:15: 1 norm gain and 1 embedding stop decaying; the 1 weight and 2 exempt tensors stay as they are;"
-        " 2 groups as before; optimizer states saved before do not load\n"
+        "train.py:15: 1 norm gain and 1 embedding stop decaying; the 1 weight matrix and 2 exempt tensors stay as they"
+        " are; 2 groups as before; optimizer states saved before do not load\n"
     ) in shown.stderr
     assert wdlint("--fix").returncode == 1
     assert path.read_text() == before, "an unsafe fix needs to be asked for"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from wdlint.facts.assignment import Assignment, Failed, MadeGroup, assignments, identity
 from wdlint.facts.beside import exclusive
@@ -46,10 +47,12 @@ def _left_out(way: Assignment, world: World) -> Iterator[Mistake]:
             return
     if not left or len(way.groups) < 2 or _may_be_frozen(way, world):
         return
-    elsewhere = _of_others(way, world)
-    if elsewhere is None:
+    others = _of_others(way, world)
+    if others is None:
         return
-    left = [tensor for tensor in left if tensor.parameter.name not in elsewhere]
+    left = [tensor for tensor in left if tensor.parameter.name not in others.held]
+    if left and all(tensor.parameter.name in others.told for tensor in left):
+        return
     fallen = [tensor for tensor in left if _fell_through(way, world, tensor, left)]
     if fallen:
         tested = [tensor for tensor in fallen if way.trail.tests.get(tensor)]
@@ -82,27 +85,38 @@ def _may_be_frozen(way: Assignment, world: World) -> bool:
     return any(map(freezes, modules))
 
 
-def _of_others(way: Assignment, world: World) -> set[str] | None:
-    """What the file's other optimizers hold of a model, by name; None where one of them is not followed.
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """What the other optimizers of a file hold of a model, and what the groups of an earlier one beside asked about and
+    left out (there it is said), by name."""
+
+    held: frozenset[str]
+    told: frozenset[str] = frozenset()
+
+
+def _of_others(way: Assignment, world: World) -> _Others | None:
+    """None where one of the others is not followed.
 
     One in a sibling branch stands in the place of this one, not beside it.
     """
     if way.seen is not None:
-        return set(way.seen.elsewhere)
-    found: set[str] = set()
+        return _Others(way.seen.elsewhere)
+    held: set[str] = set()
+    told: set[str] = set()
     module, call = way.site.module, way.site.call
     for other in sites(way.site.evaluator, module):
         if not isinstance(other, OptimizerSite):
             return None
-        if other.call is call or (
-            module.scope(other.call) is module.scope(call) and exclusive(module, call, other.call)
-        ):
+        beside = module.scope(other.call) is module.scope(call)
+        if other.call is call or (beside and exclusive(module, call, other.call)):
             continue
         for one in assignments(other, _built(way)):
             if isinstance(one, Failed):
                 return None
-            found |= {t.parameter.name for g in one.groups for t in g.members if _same(one, t, world)}
-    return found
+            held |= {t.parameter.name for g in one.groups for t in g.members if _same(one, t, world)}
+            if beside and len(one.groups) > 1 and other.call.lineno < call.lineno:
+                told |= {t.parameter.name for t, tests in one.trail.tests.items() if tests and _same(one, t, world)}
+    return _Others(frozenset(held), frozenset(told))
 
 
 def _built(way: Assignment) -> Inventory | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from wdlint.facts.assignment import Assignment, assignments
@@ -17,7 +18,7 @@ from wdlint.fixing.groups import Division, divided, plain_model
 from wdlint.fixing.proof import Change, proved
 from wdlint.grouping.policy import Policy
 from wdlint.linter import Context
-from wdlint.models.parameters import Parameter
+from wdlint.models.parameters import Kind, Parameter
 from wdlint.models.wording import WORDS, counted, joined
 from wdlint.reading.tree import LOOPS, Module
 
@@ -214,6 +215,12 @@ def _effect(change: Change, way: Assignment) -> str:
 
 
 def _counted(parameters: Sequence[Parameter], counts: bool) -> str:
+    """`25 norm gains and 2 embeddings`: tables of positions count as the embeddings that they are."""
+    parameters = [replace(p, kind=Kind.EMBEDDING) if _is_table(p) else p for p in parameters]
     if counts:
         return counted(parameters, names=False)
     return joined([WORDS[kind][1] for kind in WORDS if any(p.kind is kind for p in parameters)])
+
+
+def _is_table(parameter: Parameter) -> bool:
+    return parameter.kind is Kind.POSITION and parameter.owner_class.endswith("Embedding")

@@ -322,14 +322,39 @@ def altered(evaluator: Evaluator, inventory: Inventory, model: ast.expr, module:
     """The inventory after `model.fc = nn.Linear(...)` and its like, which replace parts of a model by name."""
     if not isinstance(model, ast.Name):
         return inventory
+    altering = _altering(module, model) if model.id == "self" else None
     for node in module.nodes:
         match node:
             case ast.Assign([ast.Attribute() as target], given):
                 path = ast.unparse(target)
+                if altering is not None and module.function(node) not in altering:
+                    continue
                 if path.startswith(f"{model.id}.") and _holds(inventory, path.removeprefix(f"{model.id}.")):
                     new = of_value(evaluator, evaluator.evaluate(given, evaluator.frame(module)))
                     inventory = _grafted(inventory, path.removeprefix(f"{model.id}."), new)
     return inventory
+
+
+def _altering(module: Module, name: ast.Name) -> set[ast.AST | None]:
+    """The methods of a class that alter a built object `self`: those that its constructor does not come to."""
+    function = module.function(name)
+    owner = module.owner(function) if function is not None else None
+    if owner is None:
+        return set()
+    methods = {one.name: one for one in owner.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
+    waiting = ["__init__"]
+    constructing: set[str] = set()
+    while waiting:
+        one = waiting.pop()
+        if one in methods and one not in constructing:
+            constructing.add(one)
+            called = (node.func for node in ast.walk(methods[one]) if isinstance(node, ast.Call))
+            waiting += [f.attr for f in called if isinstance(f, ast.Attribute) and _is_self(f.value)]
+    return {method for name, method in methods.items() if name not in constructing}
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
 
 
 def _holds(inventory: Inventory, path: str) -> bool:

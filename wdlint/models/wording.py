@@ -34,6 +34,10 @@ def counted(parameters: Iterable[Parameter], *, names: bool = True) -> str:
 def number(kind: Kind, parameters: Sequence[Parameter]) -> str:
     """`1 bias`, `25 norm gains`; `some norm gains` when layers of unknown number stand for many."""
     one, many = WORDS[kind]
+    if kind is Kind.WEIGHT and all(
+        parameter.shape is not None and len(parameter.shape) == 2 for parameter in parameters
+    ):
+        one, many = "weight matrix", "weight matrices"
     if any("*" in parameter.name for parameter in parameters):
         return many
     return f"{len(parameters)} {one if len(parameters) == 1 else many}"
