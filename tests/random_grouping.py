@@ -40,6 +40,24 @@ class Odd(nn.Module):
         self.table = nn.Parameter(torch.zeros(shape))
 
 
+class Masked(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.register_buffer("bias", torch.ones(width))
+        self.weight = True
+        self.inner = nn.Linear(width, 2)
+
+
+class Plain(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.act = nn.ReLU()
+        if kind == 0:
+            self.bias = None
+        elif kind == 1:
+            self.weight = 0.5
+
+
 class Block(nn.Module):
     pass
 
@@ -106,6 +124,10 @@ def model(rnd: Random, classes: Any) -> Any:
                 lambda: classes.Gain(width),
                 lambda: classes.Odd(rnd.choice(((2,), (1, 2, 2), (3, 1)))),
                 lambda: nn.ReLU(),
+                lambda: nn.Dropout(0.1),
+                lambda: nn.Sequential(nn.Linear(width, 2), nn.ReLU()),
+                lambda: classes.Masked(width),
+                lambda: classes.Plain(rnd.randrange(3)),
             )
         )()
         met.append(made)
@@ -339,7 +361,8 @@ class Writer:
     def statement(self, depth: int = 2) -> None:
         self.rnd.choice(
             [
-                *[self.assign] * 6, *[self.loop] * 6, self.module_loop, self.module_loop, self.alias, self.define, self.define,
+                *[self.assign] * 6, *[self.loop] * 6, self.module_loop, self.module_loop, self.alias,
+                *[self.module_question] * 3, self.define, self.define,
                 self.mutate, self.mutate, self.mutate, self.freeze, self.tag, self.pop_loop, self.partly, self.tried, self.boxed,
                 self.keyed, self.nested_loops, self.words_changed, self.flagged, self.walrus,
             ]
@@ -524,6 +547,92 @@ class Writer:
                 ],
             )
         )()  # fmt: skip
+
+    def module_condition(self, m: str) -> str:
+        """A question that modules without parameters answer too."""
+        return self.pick(
+            f'hasattr({m}, "{self.pick("bias", "weight", "bias", "inner")}")',
+            f'getattr({m}, "{self.pick("bias", "weight")}", None) is {self.pick("", "not ")}None',
+            f'hasattr({m}, "bias") and {m}.bias is not None',
+            f"isinstance({m}, {self.pick('nn.Dropout', 'nn.ReLU', 'Plain', '(nn.Dropout, nn.LayerNorm)')})",
+            f"isinstance({m}, {self.types()})",
+            f"len(list({m}.children())) {self.pick('== 0', '> 1', '== 1')}",
+            f"not list({m}.children())",
+            f"next({m}.children(), None) is None",
+            f"len(list({m}.modules())) {self.pick('== 1', '> 2')}",
+            f'type({m}).__name__ {self.pick("in", "not in")} ("ReLU", "Plain", "Linear", "Masked")',
+            f'"{self.pick("bias", "weight")}" in {m}._parameters',
+            f"len({m}._parameters) > 1",
+            f"any(isinstance(c, nn.ReLU) for c in {m}.{self.pick('modules', 'children')}())",
+            f"isinstance(getattr({m}, 'bias', None), {self.pick('nn.Parameter', 'torch.Tensor')})",
+            f"sum(1 for _ in {m}.children()) > 1",
+        )
+
+    def module_question(self) -> None:
+        """Counts modules, tests them, or asks for one by its place."""
+        one, two = self.lists()
+        over = self.pick(
+            "model.modules()", "model.modules()", "model.children()", "[c for _, c in model.named_modules()]"
+        )
+        match self.rnd.randrange(12):
+            case 0 | 1 | 2:
+                self.line(f"for m in {over}:")
+                self.line(f"    if {self.module_condition('m')}:")
+                self.line(f"        {self.pick('continue', 'continue', 'break')}")
+                self.line(f"    {one}.extend(m.parameters(recurse=False))")
+            case 3 | 4:
+                self.line(f"for m in {over}:")
+                self.line(f"    if {self.module_condition('m')}:")
+                self.line(f"        {one} += list(m.parameters({self.pick('', 'recurse=False')}))")
+                self.line("    else:")
+                self.line(f"        {two}.extend(q for q in m.parameters(recurse=False))")
+            case 5:
+                count = self.new("flag")
+                self.line(f"{count} = 0")
+                self.line(f"for m in {over}:")
+                self.line(f"    if {self.module_condition('m')}:")
+                self.line(f"        {count} {self.pick('+= 1', '= 1', '= type(m).__name__')}")
+                self.line(f"if {count}{self.pick('', ' == 1', ' != 2')}:")
+                self.line(f"    {one} += {self.params()}")
+            case 6:
+                self.line(
+                    f"if len(list(model.{self.pick('modules', 'children')}())) {self.pick('> 3', '% 2', '== 2')}:"
+                )
+                self.line(f"    {one} += {self.params()}")
+            case 7:
+                at = self.pick("[-1]", "[0]", "[1]", "[-1:]", "[:2]", "[1:]")
+                each = f"for m in list(model.{self.pick('children', 'modules')}()){at}" if ":" in at else ""
+                self.line(
+                    f"{one} += [q {each} for q in m.parameters()]"
+                    if each
+                    else f"{one} += list(list(model.children()){at}.parameters())"
+                )
+            case 8:
+                self.line("for m in model.modules():")
+                self.line(f"    if isinstance(m, {self.pick('(nn.Sequential, nn.ModuleList)', 'nn.Sequential')}):")
+                self.line(f"        {one} += [q for q in m[{self.pick('0', '-1', 'len(m) - 1')}].parameters()]")
+            case 9:
+                self.line(f"ms = [m for m in {over} if {self.module_condition('m')}]")
+                self.line(f"if {self.pick('ms', 'len(ms) > 1', 'not ms')}:")
+                self.line(f"    {one} += {self.params()}")
+                self.line(f"{two} += [q for m in ms for q in m.parameters()]")
+            case 10:
+                self.line(f"for i, (k, m) in enumerate(model.{self.pick('named_children', 'named_modules')}()):")
+                self.line(
+                    f"    ({one} if {self.pick('i % 2', 'i > 1', repr('0') + ' in k')} else {two}).extend(m.parameters())"
+                )
+            case _:
+                table = self.new("table")
+                self.line(f"{table} = {{}}")
+                self.line(f"for k, m in model.{self.pick('named_modules', 'named_children')}():")
+                self.line(
+                    f"    {table}.setdefault({self.pick('type(m).__name__', 'k[:1]')}, []).extend(m.parameters())"
+                )
+                self.line(f"{one} += {self.pick(f'sum({table}.values(), [])', f'list({table}.values())[0]')}")
+                self.add("tables", table)
+        if self.chance(0.7):
+            for name in (one, two):
+                self.line(f"{name} = list(dict.fromkeys({name}))")
 
     def alias(self) -> None:
         kind = self.pick("params", "pairs", "nameset", "dict", "paramset", "iter", "wordlist")

@@ -12,7 +12,7 @@ from wdlint.facts.optimizers import OptimizerSite, related, writers
 from wdlint.findings import Span
 from wdlint.grouping.interpreter import Interpreter, Outcome, outcomes
 from wdlint.grouping.operations import in_order
-from wdlint.grouping.values import Forced, NotFollowed, Once, Opaque, Step, Table, Trail, number_of
+from wdlint.grouping.values import Bare, Forced, NotFollowed, Once, Opaque, Step, Table, Trail, number_of
 from wdlint.grouping.world import Submodule, Tensor, World, world
 from wdlint.models.expressions import altered, of_value
 from wdlint.models.parameters import Inventory
@@ -332,6 +332,8 @@ def _tensors(items: list[Any]) -> Iterator[Tensor]:
                 yield item
             case (str(), Tensor() as tensor):
                 yield tensor
+            case Bare():
+                pass  # no parameter
             case _:
                 raise NotFollowed("a member of a group that is not known")
 

@@ -10,6 +10,7 @@ from wdlint.grouping import operations, statements
 from wdlint.grouping.scopes import parameters
 from wdlint.grouping.slicing import lasting, relevant
 from wdlint.grouping.values import (
+    Bare,
     Bound,
     ClassOf,
     Function,
@@ -79,6 +80,8 @@ def call(run: Interpreter, callee: Any, args: list[Any], kwargs: dict[str, Any],
     from wdlint.grouping import library
 
     match callee:
+        case Bare():
+            return callee
         case Function():
             return _function(run, callee, args, kwargs, node, scope)
         case Library(path):

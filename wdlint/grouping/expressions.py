@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from wdlint.grouping import calls, operations, scopes
+from wdlint.grouping import bare, calls, modules, operations, scopes
 from wdlint.grouping.values import (
+    Bare,
     Bound,
     ClassOf,
     Function,
+    Kept,
     Library,
     NotFollowed,
     Object,
@@ -20,7 +23,9 @@ from wdlint.grouping.values import (
     Partial,
     Raised,
     Scope,
+    SomeModule,
     Table,
+    is_bare,
 )
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.reading.values import Known, Place, Unknown, Value
@@ -176,20 +181,38 @@ def _generated(
     scope: Scope,
     items: Iterator[Any],
 ) -> Iterator[Any]:
-    generator, *rest = generators
-    if generator.is_async:
+    if generators[0].is_async:
         raise NotFollowed("an asynchronous comprehension")
     for item in items:
         run.burn()
+        if is_bare(item):
+            yield from bare.round_of(
+                run, generators[0], scope, partial(_bare_round, run, element, generators, scope, item)
+            )
+            continue
         with run.about(item):
-            run.assign(generator.target, item, scope)
-            if not all(run.test(condition_, scope) for condition_ in generator.ifs):
-                continue
-            if rest:
-                inner = run.iterate(run.eval(rest[0].iter, scope), rest[0].iter, scope)
-                yield from _generated(run, element, rest, scope, inner)
-            else:
-                yield element()
+            yield from _round(run, element, generators, scope, item)
+
+
+def _round(
+    run: Interpreter, element: Callable[[], Any], generators: list[ast.comprehension], scope: Scope, item: Any
+) -> Iterator[Any]:
+    generator, *rest = generators
+    run.assign(generator.target, item, scope)
+    if not all(run.test(condition_, scope) for condition_ in generator.ifs):
+        return
+    if rest:
+        inner = run.iterate(run.eval(rest[0].iter, scope), rest[0].iter, scope)
+        yield from _generated(run, element, rest, scope, inner)
+    else:
+        yield element()
+
+
+def _bare_round(
+    run: Interpreter, element: Callable[[], Any], generators: list[ast.comprehension], scope: Scope, item: Any
+) -> list[Any]:
+    given = _round(run, element, generators, scope, item)
+    return [Bare() if isinstance(one, str | int | float | Opaque | None) else one for one in given]
 
 
 # conditions
@@ -255,6 +278,16 @@ def _is_condition(node: ast.expr) -> bool:
 def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
     """The truth of a value; where it is not known, each way in a run of its own."""
     match value:
+        case Opaque() | Bare() if run.bare:
+            return run.choices.choose(("bare", run.fuel), 2) == 0
+        case Bare():
+            raise NotFollowed(bare.REASON)
+        case list() | tuple() | set() | frozenset() | dict() if value and all(map(is_bare, value)):
+            return truth(run, Bare(), node, scope)
+        case Kept("tensor"):
+            raise NotFollowed("the truth of a tensor")
+        case Kept():
+            raise NotFollowed(f"`{scope.module.code(node)}` of each module is not known")
         case Opaque():
             if _concerns_tensors(run, node, scope) or (run.subjects and not _is_pure(node)):
                 raise NotFollowed(f"`{scope.module.code(node)}` of each parameter is not known")
@@ -263,10 +296,10 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
         case Tensor():
             raise NotFollowed("the truth of a tensor")
         case Submodule():
-            if operations.contains_modules(value):
+            if modules.is_container(value) and not modules.is_counted(value):
                 raise NotFollowed("whether a container is empty")
-            return True
-        case Function() | Bound() | Library() | OwnClass() | ClassOf() | Partial() | Once() | Object():
+            return bool(modules.length(value)) if modules.is_container(value) else True
+        case Function() | Bound() | Library() | OwnClass() | ClassOf() | Partial() | Once() | Object() | SomeModule():
             return True
         case _:
             return bool(value)

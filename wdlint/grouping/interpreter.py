@@ -18,9 +18,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
-from wdlint.grouping import calls, expressions, operations, scopes, statements
+from wdlint.grouping import calls, expressions, modules, operations, scopes, statements
+from wdlint.grouping.bare import Rounds
 from wdlint.grouping.slicing import free, relevant
 from wdlint.grouping.values import (
+    Bare,
     Forced,
     Function,
     NeverReached,
@@ -99,6 +101,8 @@ class Interpreter:
     trail: Trail = field(default_factory=Trail)
     depth: int = 0
     loops: int = 0  # loops within loops
+    bare: int = 0  # rounds within rounds over modules without parameters
+    rounds: dict[ast.AST, Rounds] = field(default_factory=dict)  # over these, by loop
     kept: list[Any] = field(default_factory=list)  # what questions were asked about, so that no other is taken for it
     subjects: list[Subject] = field(default_factory=list)
     forced: Forced | None = None
@@ -179,9 +183,10 @@ class Interpreter:
                 return iter(self.shuffled(value))
             case dict() | MappingView():
                 return _unchanged(value)
-            case Submodule(world, path) if operations.contains_modules(value):
-                names_only = operations.is_mapping(value)
-                return iter([name if names_only else child for name, child in world.named_children(path)])
+            case Submodule() if modules.is_container(value):
+                return iter(modules.looped(value))
+            case Bare():
+                return iter(())
         code = scope.module.code(node.iter if isinstance(node, ast.For) else node) if isinstance(node, ast.AST) else ""
         raise NotFollowed(f"what `{code}` goes over is not known")
 

@@ -6,22 +6,25 @@ import ast
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, MappingView, Sequence, Set
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from wdlint.grouping import operations
+from wdlint.grouping import bare, modules, operations
 from wdlint.grouping.operations import MANY_DIGITS
 from wdlint.grouping.values import (
+    Bare,
     Bound,
     ClassName,
     ClassOf,
     Function,
     Identity,
+    Kept,
     Library,
     NotFollowed,
     Object,
     Once,
     Opaque,
+    Open,
     OwnClass,
     Partial,
     Pattern,
@@ -29,8 +32,8 @@ from wdlint.grouping.values import (
     Rank,
     Scope,
     Shape,
-    SomeModule,
     Table,
+    is_bare,
 )
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.reading.values import ClassThing, Known, Place, Unknown
@@ -127,6 +130,8 @@ def known_helper(path: str) -> Meaning | None:
 
 def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call, scope: Scope) -> Any:
     first = args[0] if args else None
+    if isinstance(first, Bare) and name not in ("isinstance", "hasattr", "setattr", "print"):
+        return first
     match name, len(args):
         case (("list" | "tuple" | "set" | "frozenset"), 0):
             return {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[name]()
@@ -141,14 +146,14 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
         case "len", 1:
             if isinstance(first, Shape):
                 return Rank(len(first))
-            if isinstance(first, list) and operations.has_modules(first):
+            if isinstance(first, Open):
+                return Opaque(Unknown("a number of parameters"))
+            if isinstance(first, list | tuple | set | frozenset | dict | MappingView) and modules.uncounted(first):
                 return Opaque(Unknown("a number of modules"))
             if isinstance(first, list | tuple | set | frozenset | dict | str | range | MappingView):
                 return len(first)
-            if isinstance(first, Submodule) and operations.contains_modules(first):
-                if not first.world.exact or not operations.is_uniform(first):
-                    return Opaque(Unknown("a number of layers"))
-                return len(first.world.children.get(first.path, {}))
+            if isinstance(first, Submodule) and modules.is_container(first):
+                return modules.length(first)
             if isinstance(first, Once | int | float | Tensor | Submodule | None):
                 raise Raised("TypeError", "it has no len()")
             return Opaque(Unknown("a length"))
@@ -158,7 +163,7 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
             return _issubclass(args[0], args[1])
         case "type", 1:
             if isinstance(first, Submodule):
-                return operations.class_of(first)
+                return modules.class_of(first)
             return Opaque(Unknown("a type"))
         case "id", 1:
             return Identity(first)
@@ -180,8 +185,7 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
             return Once(run.apart(kept), Place(scope.module, node))
         case "map", _ if len(args) >= 2:
             over = zip(*[run.iterate(one, node, scope) for one in args[1:]], strict=False)
-            mapped = (run.call(first, list(item), {}, node, scope) for item in over)
-            return Once(run.apart(mapped), Place(scope.module, node))
+            return Once(run.apart(_mapped(run, first, over, node, scope)), Place(scope.module, node))
         case "zip", _ if not kwargs:
             return Once(_zipped([run.iterate(one, node, scope) for one in args]))
         case "enumerate", (1 | 2):
@@ -208,7 +212,7 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
         case "next", (1 | 2):
             if not isinstance(first, Once):
                 raise Raised("TypeError", "not an iterator")
-            return _next(first, args[1:])
+            return modules.first(first, args[1:])
         case "sum", (1 | 2):
             return _summed(run, args, node, scope)
         case (("min" | "max"), _) if args:
@@ -228,31 +232,23 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
 
 def _zipped(parts: list[Iterator[Any]]) -> Iterator[Any]:
     for items in zip(*parts, strict=False):
-        if len(items) > 1 and operations.has_modules(items):
+        if len(items) > 1 and modules.uncounted(items):
             raise NotFollowed("the place of a module among others")
         yield items
 
 
 def _enumerated(items: Iterator[Any], start: int, over: Any) -> Iterator[Any]:
-    named = isinstance(over, Submodule) and not operations.is_mapping(over)
+    named = isinstance(over, Submodule) and not modules.is_mapping(over)
     names = iter(over.world.children.get(over.path, {})) if named else None
+    counted = True
     for index, item in enumerate(items, start):
-        if names is not None and (name := next(names)).isdigit():
+        counted = counted and not is_bare(item)
+        if names is not None and not isinstance(item, Bare) and (name := next(names)).isdigit():
             yield int(name) + start, item
-        elif operations.has_modules([item]):
+        elif not counted:
             yield Opaque(Unknown("the place of a module among others")), item
         else:
             yield index, item
-
-
-def _next(items: Once, default: list[Any]) -> Any:
-    for item in items:
-        return SomeModule() if operations.has_modules([item]) else item
-    if items.childless is not None and not operations.is_leaf(items.childless):
-        raise NotFollowed("whether a module holds others")
-    if default:
-        return default[0]
-    raise Raised("StopIteration")
 
 
 def _all_text(values: list[Any]) -> bool:
@@ -390,6 +386,14 @@ def _is_instance(value: Any, cls: Any) -> bool | None:
     match value:
         case Tensor():
             return isinstance(cls, Library) and cls.path in TENSORS
+        case Kept("parameter"):
+            return None if isinstance(cls, OwnClass) else isinstance(cls, Library) and cls.path in TENSORS
+        case Kept(what) if isinstance(cls, Library) and cls.path in TENSORS:
+            return None if cls.path == "torch.Tensor" and not what else what == "tensor" and cls.path == "torch.Tensor"
+        case Kept():
+            return None
+        case Bare():
+            return False if isinstance(cls, Library) and cls.path in TENSORS[1:] else None
         case Opaque(Known(inner)) if not isinstance(inner, ClassThing | str | int | float | bool | None):
             return False if isinstance(cls, Library) and cls.path in PYTHON else None
         case Opaque():
@@ -418,14 +422,16 @@ def _hasattr(run: Interpreter, value: Any, name: Any, node: ast.Call, scope: Sco
     match value:
         case Submodule():
             if name in ("no_weight_decay", "no_weight_decay_keywords") and value.world.exact:
-                return bool(operations.declared(value, name)) or _defines(run, value, name, scope)
-            if operations.may_lack(value, name):
-                return Opaque(Unknown("an attribute that may be None"))
+                return bool(modules.declared(value, name)) or _defines(run, value, name, scope)
             try:
                 found = operations.attribute(run, value, name, _attribute(node, name), scope)
             except Raised:
                 return False
+            if isinstance(found, Kept) and not found.what:
+                return Opaque(Unknown("an attribute that may not be there"))
             return found if isinstance(found, Opaque) else True
+        case Bare():
+            return Opaque(Unknown("an attribute of a module"))
         case Tensor():
             if name in run.attributes.get(value, ()):
                 return True
@@ -461,14 +467,14 @@ def _getattr(run: Interpreter, args: list[Any], node: ast.Call, scope: Scope) ->
         if len(args) == 3:
             return args[2]
         raise Raised("AttributeError", name)
-    if isinstance(value, Submodule) and operations.may_lack(value, name) and len(args) == 3 and args[2] is not None:
-        return Opaque(Unknown("an attribute that may be None"))
     try:
         found = operations.attribute(run, value, name, _attribute(node, name), scope)
     except Raised as error:
         if len(args) == 3 and error.kind == "AttributeError":
             return args[2]
         raise
+    if isinstance(found, Kept) and not found.what and len(args) == 3 and args[2] is not None:
+        return Opaque(Unknown("an attribute that may not be there"))
     if isinstance(found, Opaque) and isinstance(found.value, Unknown) and len(args) == 3:
         host = run.of_host(node, scope)
         return host if not isinstance(host, Opaque) else found
@@ -489,10 +495,10 @@ def _quantified(run: Interpreter, name: str, items: Any, node: ast.Call, scope: 
     unknown: Opaque | None = None
     unordered = isinstance(items, set | frozenset)
     for item in operations.in_order(items) if unordered else run.iterate(items, node, scope):
-        if unknown is not None and isinstance(items, Once):
+        if unknown is not None and isinstance(items, Once) and not run.bare:
             raise NotFollowed("how much of an iterator is used up is not known")
-        if isinstance(item, Opaque):
-            unknown = item
+        if isinstance(item, Opaque | Bare):
+            unknown = item if isinstance(item, Opaque) else Opaque(Unknown(bare.REASON))
         elif run.truth(item, node, scope) is wanted:
             return wanted
     return unknown if unknown is not None else not wanted
@@ -500,6 +506,9 @@ def _quantified(run: Interpreter, name: str, items: Any, node: ast.Call, scope: 
 
 def _filtered(run: Interpreter, test: Any, items: Iterator[Any], node: ast.Call, scope: Scope) -> Iterator[Any]:
     for item in items:
+        if is_bare(item):
+            yield from bare.round_of(run, node, scope, partial(_kept, run, test, item, node, scope))
+            continue
         with run.about(item):
             value = item if test is None else run.call(test, [item], {}, node, scope)
             if isinstance(value, Opaque) and run.subjects:
@@ -507,6 +516,20 @@ def _filtered(run: Interpreter, test: Any, items: Iterator[Any], node: ast.Call,
             if run.truth(value, node.args[0], scope):
                 run.put(item, node, scope)
                 yield item
+
+
+def _kept(run: Interpreter, test: Any, item: Any, node: ast.Call, scope: Scope) -> list[Any]:
+    value = item if test is None else run.call(test, [item], {}, node, scope)
+    return [item] if run.truth(value, node.args[0], scope) else []
+
+
+def _mapped(run: Interpreter, function: Any, over: Iterator[Any], node: ast.Call, scope: Scope) -> Iterator[Any]:
+    for item in over:
+        work = partial(run.call, function, list(item), {}, node, scope)
+        if is_bare(item):
+            yield from bare.round_of(run, node, scope, lambda work=work: [work()])  # type: ignore[misc]
+        else:
+            yield work()
 
 
 def _sorted(run: Interpreter, items: list[Any], kwargs: dict[str, Any], node: ast.Call, scope: Scope) -> list[Any]:
@@ -596,9 +619,11 @@ def method(
     scope: Scope,
 ) -> Any:
     """Call a method of a value."""
+    if isinstance(held, str) and any(isinstance(one, Bare) for one in args):
+        return Bare()
     match held:
         case Submodule():
-            return _of_module(run, held, name, args, kwargs, node, scope)
+            return modules.method(run, held, name, args, kwargs, node, scope)
         case Tensor():
             return _of_tensor(run, held, name, args)
         case Pattern(text) if name in ("search", "match", "fullmatch") and len(args) == 1:
@@ -619,87 +644,8 @@ def method(
             except (IndexError, TypeError) as error:
                 raise Raised(type(error).__name__) from None
         case Once() if name == "__next__" and not args:
-            return _next(held, [])
+            return modules.first(held, [])
     raise NotFollowed(f"`.{name}()` is not followed")
-
-
-def _flag(kwargs: dict[str, Any], args: list[Any], name: str, index: int, default: bool) -> bool:
-    value = kwargs.get(name, args[index] if len(args) > index else default)
-    if not isinstance(value, bool):
-        raise NotFollowed(f"`{name}` is not known")
-    return value
-
-
-def _of_module(
-    run: Interpreter,
-    held: Submodule,
-    name: str,
-    args: list[Any],
-    kwargs: dict[str, Any],
-    node: ast.Call,
-    scope: Scope,
-) -> Any:
-    world, path = held.world, held.path
-    place = Place(scope.module, node)
-    match name:
-        case "named_parameters":
-            prefix = kwargs.get("prefix", args[0] if args else "")
-            if not isinstance(prefix, str):
-                raise NotFollowed("a prefix that is not known")
-            pairs = world.named_parameters(
-                path,
-                prefix=prefix,
-                recurse=_flag(kwargs, args, "recurse", 1, True),
-                remove_duplicate=_flag(kwargs, args, "remove_duplicate", 2, True),
-            )
-            return Once(pairs, place)
-        case "parameters":
-            pairs = world.named_parameters(path, recurse=_flag(kwargs, args, "recurse", 0, True))
-            return Once((tensor for _, tensor in pairs), place)
-        case "named_modules":
-            prefix = kwargs.get("prefix", args[1] if len(args) > 1 else "")
-            if not isinstance(prefix, str) or (args and args[0] is not None):
-                raise NotFollowed("named_modules with a memo")
-            found = ((".".join(one for one in (prefix, inner) if one), m) for inner, m in world.named_modules(path))
-            return Once(found, place)
-        case "modules":
-            return Once((module for _, module in world.named_modules(path)), place)
-        case "named_children":
-            return Once(world.distinct_children(path), place, childless=held)
-        case "children":
-            return Once((module for _, module in world.distinct_children(path)), place, childless=held)
-        case "items":
-            return [(child, module) for child, module in world.named_children(path)]
-        case "values":
-            return [module for _, module in world.named_children(path)]
-        case "keys":
-            return [child for child, _ in world.named_children(path)]
-        case "get_submodule" if args and isinstance(args[0], str):
-            where = ".".join(one for one in (path, args[0]) if one)
-            if where in world.inventory.modules:
-                return Submodule(world, where)
-            raise NotFollowed("a submodule by name")
-        case "get_parameter" if args and isinstance(args[0], str):
-            tensor = world.tensors.get(".".join(one for one in (path, args[0]) if one))
-            if tensor is not None:
-                return tensor
-            raise NotFollowed("a parameter by name")
-        case "requires_grad_":
-            flag = args[0] if args else kwargs.get("requires_grad", True)
-            if not isinstance(flag, bool):
-                raise NotFollowed("frozen or not, by something unknown")
-            for _, tensor in world.named_parameters(path):
-                run.frozen[tensor] = flag
-            return held
-        case "no_weight_decay" | "no_weight_decay_keywords":
-            return set(operations.declared(held, name))
-        case "to" | "cuda" | "cpu" | "train" | "eval" | "half" | "float" | "double" | "bfloat16" | "type" | "apply":
-            return held
-        case "zero_grad" | "load_state_dict" | "share_memory":
-            return Opaque(Unknown(f".{name}()"))
-        case "state_dict":
-            return Opaque(Unknown("a state dict"))
-    raise NotFollowed(f"`.{name}()` of a module is not followed")
 
 
 def _of_tensor(run: Interpreter, held: Tensor, name: str, args: list[Any]) -> Any:
@@ -819,7 +765,7 @@ def _sought(run: Interpreter, held: Sequence[Any], name: str, value: Any, node: 
     if name == "remove" and isinstance(held, list):
         del held[places[0]]
         return None
-    if operations.has_modules(held):
+    if modules.uncounted(held):
         raise NotFollowed("the place of a module among others")
     return places[0]
 
@@ -843,7 +789,7 @@ def _of_list(
             run.put(value, node, scope)
             held.insert(index, value)
         case "pop", [] | [int()]:
-            if operations.has_modules(held):
+            if modules.uncounted(held):
                 raise NotFollowed("the place of a module among others")
             try:
                 return held.pop(*args)

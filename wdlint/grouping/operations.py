@@ -6,21 +6,23 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, MappingView, Set, ValuesView
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wdlint.grouping import scopes
+from wdlint.grouping import modules, scopes
 from wdlint.grouping.values import (
+    Bare,
     Bound,
     ClassName,
     ClassOf,
     Function,
     Identity,
+    Kept,
     Library,
     NotFollowed,
     Object,
     Once,
     Opaque,
+    Open,
     OwnClass,
     Partial,
     Pattern,
@@ -32,7 +34,7 @@ from wdlint.grouping.values import (
 )
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.models.parameters import canonical
-from wdlint.reading.values import ClassThing, Instance, Known, Unknown, Value
+from wdlint.reading.values import ClassThing, Known, Unknown, Value
 
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter
@@ -77,7 +79,7 @@ def tensors_in(value: Any, depth: int = 3) -> Iterator[Tensor]:
 def holds_tensors(value: Any, depth: int = 4) -> bool:
     """Whether a value holds parameters or modules of a model."""
     match value:
-        case Tensor() | Submodule() | Once() | Identity():
+        case Tensor() | Submodule() | Once() | Identity() | Bare():
             return True
         case Bound(receiver):
             return isinstance(receiver, Submodule)
@@ -118,11 +120,14 @@ def paired(values: Iterable[Any]) -> dict[Any, Any]:
 
 def unpack(run: Interpreter, targets: list[ast.expr], value: Any, scope: Scope) -> None:
     """`a, *b = value`."""
-    if isinstance(value, Opaque | Tensor):
+    if isinstance(value, Opaque | Tensor | Bare):
+        part = value if isinstance(value, Bare) else Opaque(Unknown("a part of something unknown"))
         for target in targets:
-            run.assign(target, Opaque(Unknown("a part of something unknown")), scope)
+            run.assign(target, part, scope)
         return
     items = list(run.iterate(value, targets[0], scope))
+    if not isinstance(value, tuple) and modules.uncounted(items):
+        raise NotFollowed("the place of a module among others")
     starred = next((i for i, target in enumerate(targets) if isinstance(target, ast.Starred)), None)
     if starred is not None:
         after = len(targets) - starred - 1
@@ -233,7 +238,7 @@ def set_attribute(run: Interpreter, held: Any, name: str, value: Any, receiver: 
             raise NotFollowed("a method is replaced")
         case Tensor() | Submodule() | Opaque() | Object() | Function():
             run.attributes.setdefault(held, {})[name] = value
-        case Library() | OwnClass():
+        case Library() | OwnClass() | Bare():
             pass  # of a package or a class: nothing that groups are made of
         case _:
             raise NotFollowed("an attribute is set on something that is not followed")
@@ -243,7 +248,11 @@ def set_item(run: Interpreter, held: Any, at: Any, value: Any, node: ast.AST, sc
     """`held[at] = value`."""
     run.put(value, node, scope)
     match held:
+        case Bare():
+            pass
         case dict():
+            if isinstance(at, Bare) and not isinstance(value, Bare):
+                raise NotFollowed("what is kept by a module without parameters")
             held[hashable(at)] = value
         case list() if isinstance(at, int):
             try:
@@ -269,8 +278,10 @@ def item(run: Interpreter, held: Any, at: Any, node: ast.Subscript, scope: Scope
     match held:
         case Opaque():
             return run.of_host(node, scope) if not scope.called else Opaque(Unknown("an item of something unknown"))
-        case Submodule(world, path):
-            return _child(world.children.get(path, {}), held, at)
+        case Bare():
+            return held
+        case Submodule():
+            return modules.child(held, at)
         case dict():
             if key_in(held, at):
                 return held[find(held, at)]
@@ -288,26 +299,12 @@ def item(run: Interpreter, held: Any, at: Any, node: ast.Subscript, scope: Scope
                 found = held[at]
             except (IndexError, TypeError, ValueError) as error:
                 raise Raised(type(error).__name__) from None
-            if isinstance(held, list):
-                _known_place_among(held, found)
+            if isinstance(held, list) and modules.uncounted(held):
+                raise NotFollowed("the place of a module among others")
             return found
         case set() | Once() | MappingView() | bool() | int() | float() | None:
             raise Raised("TypeError")
     raise NotFollowed(f"`{scope.module.code(node)}` is not followed")
-
-
-def _known_place_among(held: list[Any], found: Any) -> None:
-    """Modules are counted only with those that have no parameters, which are not known. Raises NotFollowed."""
-    if has_modules(found if isinstance(found, list) else [found]):
-        raise NotFollowed("the place of a module among others")
-
-
-def has_modules(items: Iterable[Any]) -> bool:
-    """Whether modules are among some items, or in pairs."""
-    return any(
-        isinstance(one, Submodule) or (isinstance(one, tuple) and any(isinstance(part, Submodule) for part in one))
-        for one in items
-    )
 
 
 def _may_matter(value: Any) -> bool:
@@ -322,6 +319,8 @@ def key_in(held: Any, at: Any) -> bool:
 def find(held: Any, at: Any) -> Any:
     """The key of a dict or a set that equals `at`; ABSENT when there is none. Raises NotFollowed."""
     key = hashable(at)
+    if isinstance(key, Bare) or (Bare() in held and key not in held and not isinstance(key, Tensor | Identity)):
+        raise NotFollowed("a key that may be one of a module without parameters")
     if isinstance(key, CLASSES):
         for other in held:
             if isinstance(other, CLASSES):
@@ -331,34 +330,9 @@ def find(held: Any, at: Any) -> Any:
                 if same:
                     return other
         return ABSENT
+    if key not in held and isinstance(held, Open):
+        raise NotFollowed("whether a parameter is there and None")
     return key if key in held else ABSENT
-
-
-def _child(children: dict[str, str], held: Submodule, at: Any) -> Any:
-    """An item of a container of modules. Those without parameters are not known: only names tell places."""
-    match at:
-        case bool():
-            pass
-        case int() if at >= 0 and str(at) in children:
-            return Submodule(held.world, children[str(at)])
-        case int() | slice() if held.world.exact and is_uniform(held):
-            found = list(children)
-            try:
-                picked = found[at]
-            except (IndexError, TypeError):
-                raise Raised("IndexError") from None
-            one = Submodule(held.world, children[picked]) if isinstance(picked, str) else None
-            return one or [Submodule(held.world, children[name]) for name in picked]
-        case str() if at in children and is_mapping(held):
-            return Submodule(held.world, children[at])
-    raise NotFollowed("a part of the model that is not known")
-
-
-def is_uniform(held: Submodule) -> bool:
-    """Whether a container holds layers of one class, numbered without a gap: those are all that it holds."""
-    children = held.world.children.get(held.path, {})
-    classes = {held.world.lineage(where)[:1] for where in children.values()}
-    return list(children) == [str(number) for number in range(len(children))] and len(classes) == 1
 
 
 def attribute(run: Interpreter, held: Any, name: str, node: ast.Attribute, scope: Scope) -> Any:
@@ -366,8 +340,10 @@ def attribute(run: Interpreter, held: Any, name: str, node: ast.Attribute, scope
     if isinstance(held, Tensor | Submodule | Opaque | Function) and name in run.attributes.get(held, ()):
         return run.attributes[held][name]
     match held:
+        case Bare():
+            return held
         case Submodule():
-            return _of_module(run, held, name, node, scope)
+            return modules.attribute(run, held, name, node, scope)
         case Tensor():
             return _of_tensor(run, held, name)
         case Object():
@@ -470,130 +446,6 @@ def _frame(run: Interpreter, scope: Scope) -> Any:
     return run.evaluator.frame(scope.module)
 
 
-MODULE_METHODS = frozenset(
-    {
-        "parameters",
-        "named_parameters",
-        "modules",
-        "named_modules",
-        "children",
-        "named_children",
-        "get_submodule",
-        "get_parameter",
-        "state_dict",
-        "requires_grad_",
-        "register_parameter",
-        "items",
-        "values",
-        "keys",
-        "apply",
-        "to",
-        "cuda",
-        "cpu",
-        "train",
-        "eval",
-        "half",
-        "float",
-        "double",
-        "bfloat16",
-        "type",
-        "zero_grad",
-        "load_state_dict",
-        "share_memory",
-        "no_weight_decay",
-        "no_weight_decay_keywords",
-    }
-)
-# what torch's layers register, be it None: `bias=False` leaves a parameter that is None
-REGISTERED: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("Linear", "Bilinear", "_ConvNd", "_NormBase", "LayerNorm", "GroupNorm"), ("weight", "bias")),
-    "RMSNorm": ("weight",),
-    "MultiheadAttention": (
-        *("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"),
-        *("in_proj_bias", "bias_k", "bias_v"),
-    ),
-}
-SMALL = ("norm", "scale", "embed")
-CONTAINERS = ("torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict")
-SEEN_THROUGH = ("module", "_orig_mod", "_fsdp_wrapped_module")
-
-
-def _of_module(run: Interpreter, held: Submodule, name: str, node: ast.Attribute, scope: Scope) -> Any:
-    world, path = held.world, held.path
-    own = world.own.get(path, {})
-    if name in own:
-        return own[name]
-    children = world.children.get(path, {})
-    if name in children:
-        return Submodule(world, children[name])
-    match name:
-        case "_parameters":
-            missing = [one for one in registered(held) if one not in own]
-            return {one: own.get(one) for one in (*registered(held), *own)} if missing else dict(own)
-        case "_modules":
-            return {child: Submodule(world, where) for child, where in children.items()}
-        case "__class__":
-            return class_of(held)
-        case "training":
-            return Opaque(Unknown("the mode of the model"))
-    if path == "" and name in SEEN_THROUGH:
-        return held  # the wrapper is what the evaluator of values sees through
-    found = _defined(run, held, name, node, scope)
-    if found is not None:
-        return found
-    if name in ("items", "values", "keys", "append", "extend", "insert") and not contains_modules(held):
-        raise Raised("AttributeError", name)
-    if path != world.inner and name.startswith("no_weight_decay"):
-        return Opaque(Unknown("what a part of the model declares"))
-    if name in MODULE_METHODS and not (name.startswith("no_weight") and path == "" and not declared(held, name)):
-        return Bound(held, name)
-    if world.exact and name in registered(held):
-        return None
-    if world.exact and name in ("weight", "bias"):
-        if may_lack(held, name):
-            return None  # it is None or not there: code that goes on asks for None
-        raise Raised("AttributeError", name)
-    return Opaque(Unknown(f"`{name}` of a module"))
-
-
-def may_lack(held: Submodule, name: str) -> bool:
-    """Whether a module without a parameter of this name may have None there: the project's own layers may."""
-    world, path = held.world, held.path
-    return (
-        world.exact
-        and name in ("weight", "bias")
-        and name not in world.own.get(path, ())
-        and not world.children.get(path)
-        and not _is_of_torch(held)
-        and name not in registered(held)
-    )
-
-
-def registered(held: Submodule) -> tuple[str, ...]:
-    """The parameters that a layer of torch has by its class, some of them perhaps None."""
-    return next((names for base in held.lineage if (names := REGISTERED.get(base.removeprefix("torch.nn.")))), ())
-
-
-def _is_of_torch(held: Submodule) -> bool:
-    return bool(held.lineage) and held.lineage[0].startswith("torch.nn.")
-
-
-def contains_modules(held: Submodule) -> bool:
-    """Whether a module is a container with a length."""
-    return any(base in CONTAINERS for base in held.lineage)
-
-
-def is_mapping(held: Submodule) -> bool:
-    """Whether a module is a container that gives names when it is looped over."""
-    return "torch.nn.ModuleDict" in held.lineage
-
-
-def is_leaf(held: Submodule) -> bool:
-    """Whether a module surely holds no others: a layer of torch, or one that is small by its name."""
-    name = held.lineage[0].rpartition(".")[2].lower() if held.lineage else ""
-    return (_is_of_torch(held) and not contains_modules(held)) or any(word in name for word in SMALL)
-
-
 def in_order(items: Iterable[Any]) -> list[Any]:
     """The items of a set in one order, the same in each run: tensors as the model has them, then by their text."""
 
@@ -612,46 +464,6 @@ def in_order(items: Iterable[Any]) -> list[Any]:
         return 5, 0, repr(item)
 
     return sorted(items, key=place)
-
-
-def declared(held: Submodule, method: str) -> tuple[str, ...]:
-    """What the model's own method declares."""
-    return held.world.inventory.declarations.get(method, ())
-
-
-def _is_own_model(value: Value | None) -> bool:
-    return isinstance(value, Known) and isinstance(value.value, Instance)
-
-
-def _defined(run: Interpreter, held: Submodule, name: str, node: ast.Attribute, scope: Scope) -> Any:
-    """A method or an attribute that the model's class in the project defines."""
-    if held.path != held.world.inner:
-        return _method_of_part(run, held, name, scope)
-    if held.world.value is None or not _is_own_model(held.world.value):
-        return None
-    found = run.evaluator.attribute(held.world.value, name, _frame(run, scope), node)
-    value = run.of(found, (id(node), id(scope)))
-    if isinstance(value, Function):
-        return replace(value, owner=held)
-    return None if isinstance(value, Opaque) and isinstance(value.value, Unknown) else value
-
-
-def _method_of_part(run: Interpreter, held: Submodule, name: str, scope: Scope) -> Any:
-    """A method that the class of a part of the model defines; None where that class is not the project's."""
-    where, _, leaf = held.lineage[0].rpartition(".") if held.lineage else ("", "", "")
-    path = run.evaluator.project.find(where, scope.module.path.parent) if where else None
-    module = scope.module if where == scope.module.name else run.evaluator.visit(path) if path is not None else None
-    cls = run.evaluator.member(module, leaf) if module is not None else None
-    if not isinstance(cls, Known) or not isinstance(cls.value, ClassThing):
-        return None
-    method = run.evaluator.class_attribute(cls.value, name)
-    value = run.of(method, (id(cls.value.node), name)) if method is not None else None
-    return replace(value, owner=held) if isinstance(value, Function) else None
-
-
-def class_of(held: Submodule) -> Any:
-    """`type(module)`."""
-    return ClassOf(held.lineage) if held.lineage else Opaque(Unknown("a class that is not known"))
 
 
 def _of_tensor(run: Interpreter, held: Tensor, name: str) -> Any:
@@ -685,6 +497,8 @@ def shape_of(held: Tensor) -> Any:
 def unary(run: Interpreter, op: ast.unaryop, value: Any) -> Any:
     """`-x`."""
     match op, value:
+        case _, Bare():
+            return value
         case ast.USub(), int() | float():
             return -value
         case ast.UAdd(), int() | float():
@@ -698,6 +512,9 @@ def unary(run: Interpreter, op: ast.unaryop, value: Any) -> Any:
 
 def binary(run: Interpreter, left: Any, op: ast.operator, right: Any, node: ast.AST, scope: Scope) -> Any:
     """`left op right`."""
+    if isinstance(left, Bare) or isinstance(right, Bare):
+        held = next((one for one in (left, right) if isinstance(one, list)), None)
+        return Bare() if held is None else list(held)
     if isinstance(left, Opaque) or isinstance(right, Opaque):
         if holds_tensors(left) or holds_tensors(right):
             raise NotFollowed("parameters are put together with something unknown")
@@ -759,6 +576,8 @@ def formatted(run: Interpreter, parts: list[ast.expr], scope: Scope) -> Any:
             words.append(run.eval(part, scope))
             continue
         value = run.eval(part.value, scope)
+        if isinstance(value, Bare):
+            return value
         if part.conversion == ord("r") and isinstance(value, str | int | float | None):
             value = repr(value)
         form = run.eval(part.format_spec, scope) if part.format_spec is not None else ""
@@ -807,7 +626,7 @@ def _compare(run: Interpreter, left: Any, op: ast.cmpop, right: Any, node: ast.A
                 same = run.asked(node, scope, "type", class_name(right), same)
             return same is isinstance(op, ast.Is | ast.Eq)
         case _:
-            if isinstance(left, Opaque) or isinstance(right, Opaque) or type(op) not in ORDER:
+            if isinstance(left, UNKNOWN) or isinstance(right, UNKNOWN) or type(op) not in ORDER:
                 return unknown
             try:
                 answer = bool(ORDER[type(op)](left, right))
@@ -821,11 +640,11 @@ def _compare(run: Interpreter, left: Any, op: ast.cmpop, right: Any, node: ast.A
 def contains(run: Interpreter, left: Any, right: Any, node: ast.AST, scope: Scope) -> Any:
     """`left in right`."""
     match left, right:
-        case _, Opaque():
+        case _, Opaque() | Bare():
             return Opaque(Unknown("membership in something unknown"))
         case str(), str():
             return _asked_of_text(run, node, scope, "in", left, left in right, right)
-        case Opaque(), _:
+        case Opaque() | Bare(), _:
             return Opaque(Unknown("membership of something unknown"))
         case _, list() | tuple():
             return _among(run, left, right, node, scope)
@@ -844,7 +663,7 @@ def contains(run: Interpreter, left: Any, right: Any, node: ast.AST, scope: Scop
             return run.asked(node, scope, "member", "", False)
         case int(), range():
             return left in right
-        case str(), Submodule(world, path) if is_mapping(right):
+        case str(), Submodule(world, path) if modules.is_mapping(right) and modules.is_counted(right):
             return left in world.children.get(path, {})
     raise NotFollowed("membership in something that is not followed")
 
@@ -907,6 +726,8 @@ def _same(left: Any, right: Any, *, identity: bool, depth: int = 5) -> bool | No
     """Whether two values are equal, or one; None when that is not known."""
     if not depth:
         return None
+    if isinstance(left, Bare | Kept) or isinstance(right, Bare | Kept):
+        return _same_as_kept(left, right)
     if isinstance(left, CLASSES) and isinstance(right, CLASSES):
         return _same_class(left, right)
     if isinstance(left, Opaque) or isinstance(right, Opaque):
@@ -946,6 +767,18 @@ def _same(left: Any, right: Any, *, identity: bool, depth: int = 5) -> bool | No
 
 
 TENSORLIKE = (Tensor, int, float, list, tuple)
+UNKNOWN = (Opaque, Bare, Kept)
+
+
+def _same_as_kept(left: Any, right: Any) -> bool | None:
+    """Of what a module has that is no parameter of its own; or of one that has none."""
+    for one, two in ((left, right), (right, left)):
+        match one:
+            case Kept(what) if what and two is None:
+                return False
+            case Bare() | Kept("" | "tensor" | "other") if isinstance(two, Tensor | Identity):
+                return False
+    return None
 
 
 def _is_none(value: Value) -> bool | None:

@@ -100,6 +100,11 @@ def parameters(node: ast.AST) -> frozenset[str]:
     return frozenset(arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs, *more))
 
 
+def given(node: ast.AST) -> frozenset[str]:
+    """The names of a function that its own statements do not assign."""
+    return parameters(node) | _declared(node)
+
+
 @lru_cache(maxsize=512)
 def _declared(node: ast.AST) -> frozenset[str]:
     """The names that imports and classes inside a function bind: the reading knows them."""

@@ -6,11 +6,12 @@ import ast
 import builtins
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from wdlint.grouping import expressions, operations, scopes
+from wdlint.grouping import bare, expressions, operations, scopes
 from wdlint.grouping.slicing import leaves, touched
-from wdlint.grouping.values import Lost, NeverReached, NotFollowed, Object, Once, Opaque, Raised, Scope
+from wdlint.grouping.values import Lost, NeverReached, NotFollowed, Object, Once, Opaque, Raised, Scope, is_bare
 from wdlint.reading.values import Unknown
 
 if TYPE_CHECKING:
@@ -252,6 +253,9 @@ def _branch(run: Interpreter, statement: ast.If, scope: Scope) -> list[ast.stmt]
 def _for(run: Interpreter, statement: ast.For, scope: Scope) -> Running:
     for item in run.iterate(run.eval(statement.iter, scope), statement, scope):
         run.burn()
+        if is_bare(item):
+            yield from bare.round_of(run, statement, scope, partial(_bare_round, run, statement, item, scope))
+            continue
         with run.about(item):
             assign(run, statement.target, item, scope)
             signal = yield from block(run, statement.body, scope)
@@ -260,6 +264,20 @@ def _for(run: Interpreter, statement: ast.For, scope: Scope) -> Running:
         if isinstance(signal, Returned):
             return signal
     return (yield from block(run, statement.orelse, scope))
+
+
+def _bare_round(run: Interpreter, statement: ast.For, item: Any, scope: Scope) -> list[Any]:
+    """What a round over a module without parameters yields."""
+    assign(run, statement.target, item, scope)
+    running = block(run, statement.body, scope)
+    given = []
+    while True:
+        try:
+            given.append(next(running))
+        except StopIteration as done:
+            if done.value is Break or isinstance(done.value, Returned):
+                raise NotFollowed(bare.REASON) from None
+            return given
 
 
 def _while(run: Interpreter, statement: ast.While, scope: Scope) -> Running:

@@ -94,7 +94,32 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class SomeModule:
-    """A module of the model, it is not known which: those without parameters are not among those that are known."""
+    """A module of the model, it is not known which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """Any number of modules without parameters, none perhaps, which the inventory does not tell; and what is asked of
+    them. Among the items of a collection: there may be any number of such, at any place.
+    """
+
+
+def is_bare(item: Any) -> bool:
+    """Whether an item of a loop, or a part of it, is such a module."""
+    match item:
+        case Bare():
+            return True
+        case tuple():
+            return any(isinstance(part, Bare) for part in item)
+    return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """What a module has under a name where no parameter of its own is; `what`: a "tensor" such as a buffer, a
+    "parameter" of another module, something "other", "" for any of these, or None, or nothing."""
+
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +136,20 @@ class ClassOf:
 
 @dataclass(slots=True, eq=False)
 class Once:
-    """An iterator: each item is met once. `place` is where it was made, `drained` where it was used up.
-
-    `childless`: the module whose children these are, of which those without parameters are not known.
+    """An iterator: each item is met once. `place` is where it was made, `drained` where it was used up, `taken` how
+    many items it has given.
     """
 
     items: Iterator[Any]
     place: Place | None = None
     drained: Place | None = None
-    childless: Submodule | None = None
+    taken: int = 0
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
+        self.taken += 1
         try:
             return next(self.items)
         except ValueError:
@@ -206,6 +231,12 @@ class Table(dict[Any, Any]):
     def __init__(self, entries: dict[Any, Any], place: Place | None = None) -> None:
         super().__init__(entries)
         self.place = place
+
+
+class Open(dict[Any, Any]):
+    """A dict that may have further keys; their values are None."""
+
+    __slots__ = ()
 
 
 class ClassName(str):

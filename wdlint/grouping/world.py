@@ -47,9 +47,15 @@ class World:
     children: dict[str, dict[str, str]] = field(default_factory=dict)  # by module, by attribute: path
     value: Value | None = None  # what the evaluator of values knows the model as
     lowered: dict[str, Tensor] = field(default_factory=dict)  # by every name in lower case, once asked for
+    missing: dict[str, list[str]] = field(default_factory=dict)  # by module: the parameters that are None
     wrapper: str = ""  # the class of what is around the model
     inner: str = ""  # where the model itself is, below a wrapper
     bare: World | None = None  # the model itself
+
+    @property
+    def whole(self) -> bool:
+        """Whether modules without parameters are among those that are known."""
+        return self.inventory.whole
 
     def lineage(self, path: str) -> tuple[str, ...]:
         """The class of the module at a path, and the bases of that."""
@@ -122,6 +128,10 @@ def world(inventory: Inventory, value: Value | None = None) -> World:
             where, _, leaf = name.rpartition(".")
             _enter(made, where)
             made.own.setdefault(where, {})[leaf] = tensor
+    for name, what in (inventory.attributes or {}).items():
+        if what == "registered":
+            where, _, leaf = name.rpartition(".")
+            made.missing.setdefault(where, []).append(leaf)
     return made
 
 

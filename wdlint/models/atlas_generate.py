@@ -124,7 +124,7 @@ def built(build: Callable[[], Any]) -> Raw:
         try:
             with ExitStack() as stack:
                 worker._enter(device, stack)
-                return worker.describe(build())
+                return bearing(worker.describe(build()))
         except Exception as error:
             if device == "cpu" or (device == "patched" and "meta tensor" not in str(error)):
                 raise
@@ -156,6 +156,23 @@ def dumped(file: Path) -> Raw:
     """The raw facts in a dump."""
     with gzip.open(file, "rt", encoding="utf-8") as stream:
         return alike(json.load(stream))
+
+
+def bearing(raw: Raw) -> Raw:
+    """The facts that the table keeps: of modules those that hold a parameter, themselves or below."""
+    held = {""}
+    for tensor in raw["tensors"]:
+        for name in tensor["names"]:
+            while name:
+                held.add(name := name.rpartition(".")[0])
+    modules = [[name, number] for name, number in raw["modules"] if name in held]
+    used = {number: at for at, number in enumerate(dict.fromkeys(number for _, number in modules))}
+    kept = {key: value for key, value in raw.items() if key not in ("attributes", "whole")}
+    return kept | {
+        "modules": [[name, used[number]] for name, number in modules],
+        "classes": [raw["classes"][number] for number in used],
+        "shared": {name: first for name, first in raw["shared"].items() if name in held},
+    }
 
 
 def alike(raw: Raw) -> Raw:

@@ -170,7 +170,17 @@ def part(inventory: Inventory, name: str) -> Inventory | None:
     }
     if not parameters:
         return None
-    return replace(inventory, spec=f"{inventory.spec}.{name}", parameters=tuple(parameters), modules=modules)
+    attributes = inventory.attributes and {
+        path.removeprefix(start): what for path, what in inventory.attributes.items() if path.startswith(start)
+    }
+    return replace(
+        inventory,
+        spec=f"{inventory.spec}.{name}",
+        parameters=tuple(parameters),
+        modules=modules,
+        attributes=attributes,
+        whole=inventory.whole and not inventory.shared,
+    )
 
 
 def _of_library(evaluator: Evaluator, product: Product) -> Inventory | None:
@@ -332,6 +342,8 @@ def altered(evaluator: Evaluator, inventory: Inventory, model: ast.expr, module:
                 if path.startswith(f"{model.id}.") and _holds(inventory, path.removeprefix(f"{model.id}.")):
                     new = of_value(evaluator, evaluator.evaluate(given, evaluator.frame(module)))
                     inventory = _grafted(inventory, path.removeprefix(f"{model.id}."), new)
+                elif path.startswith(f"{model.id}.") and not isinstance(given, ast.Constant):
+                    inventory = replace(inventory, whole=False)
     return inventory
 
 
@@ -373,7 +385,15 @@ def _grafted(inventory: Inventory, path: str, new: Inventory | None) -> Inventor
         modules |= {f"{path}.{name}" if name else path: cls for name, cls in new.modules.items()}
         bases |= new.bases
     complete = inventory.complete and new is not None and new.complete
-    return replace(inventory, parameters=tuple(kept), modules=modules, bases=bases, complete=complete)
+    return replace(
+        inventory,
+        parameters=tuple(kept),
+        modules=modules,
+        bases=bases,
+        complete=complete,
+        whole=False,
+        attributes=None,
+    )
 
 
 def _below(name: str, path: str) -> bool:

@@ -71,15 +71,18 @@ class Parameter:
 class Inventory:
     """The parameters of a model, in the order of `named_parameters()`.
 
-    `modules`: the class of every module that holds a parameter, itself or below ("" is the model). `bases`: for each
-    class there, its method resolution order without itself, `torch.nn.Module` and `object`. `library`: what it was
-    built with or read from, such as "transformers 5.23.0". `notes`: what could not be followed or was done to build
-    it. `complete` is False when there may be further parameters. `typical`: the sizes and counts are those of the
-    class's default configuration, not of the model in the code. `setting`: what a user changes to get another model,
-    such as `--model_name`; "" where the code itself names it. `shared`: modules that are met before under another
-    path, with that path. A name read from source has `*` for the number of a part that is there an unknown number of
-    times. `declarations`: what the model's own `no_weight_decay()` and `no_weight_decay_keywords()`
-    return, by method.
+    `modules`: the class of every module that holds a parameter, itself or below ("" is the model), and where `whole`
+    of every other module too, in the order of `named_modules()`. `bases`: for each class there, its method resolution
+    order without itself, `torch.nn.Module` and `object`. `attributes`: what modules have under a name where no
+    parameter of theirs is, by the whole name: a parameter that is `registered` as None, and as `weight` and `bias`
+    also `none`, a `tensor` such as a buffer, a `parameter` of another module, something `other`; None where that is
+    not known. `shared`: modules that are met before under another path, with that path. `library`: what it was built
+    with or read from, such as "transformers 5.23.0". `notes`: what could not be followed or was done to build it.
+    `complete` is False when there may be further parameters. `typical`: the sizes and counts are those of the class's
+    default configuration, not of the model in the code. `setting`: what a user changes to get another model, such as
+    `--model_name`; "" where the code itself names it. A name read from source has `*` for the number of a part that
+    is there an unknown number of times. `declarations`: what the model's own `no_weight_decay()` and
+    `no_weight_decay_keywords()` return, by method.
     """
 
     spec: str
@@ -94,6 +97,8 @@ class Inventory:
     setting: str = ""
     shared: Mapping[str, str] = field(default_factory=dict)
     declarations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    whole: bool = False
+    attributes: Mapping[str, str] | None = None
 
     @property
     def trainable(self) -> Iterator[Parameter]:
@@ -153,4 +158,6 @@ def from_raw(
         notes=notes,
         shared=dict(raw.get("shared", ())),
         declarations={method: tuple(entries) for method, entries in raw.get("declarations", {}).items()},
+        whole=raw.get("whole", False),
+        attributes=dict(raw["attributes"]) if raw.get("whole", False) else None,
     )

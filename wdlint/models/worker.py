@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 SKIPPED = ("torch.nn.modules.module.Module", "builtins.object", "abc.ABC", "typing.Generic")
 DECLARATIONS = ("no_weight_decay", "no_weight_decay_keywords")
+ASKED_FOR = ("weight", "bias")
 MANY_MODULES = 50_000
 LONG = 20.0  # seconds
 OLDEST_TORCH = (2, 0)  # the first whose devices are context managers
@@ -37,15 +38,22 @@ def describe(model: Any) -> dict[str, Any]:
     """The raw facts that an inventory is made from.
 
     `tensors` in the order of `named_parameters()`, each with all its names, the first one that of
-    `named_parameters()`; the shape is None for a lazy module's tensor. `modules`: [name, index into `classes`] of those
-    that hold a parameter, themselves or below; `classes`: each one's dotted path and those of its bases. `shared`:
-    modules that are met before under another path, with that path. `declarations`: what `no_weight_decay()` and
-    `no_weight_decay_keywords()` return, by method.
+    `named_parameters()`; the shape is None for a lazy module's tensor. `modules`: [name, index into `classes`] in the
+    order of a walk; `classes`: each one's dotted path and those of its bases. `shared`: modules that are met before
+    under another path, with that path. `attributes`: what modules have under a name where no parameter is, as
+    `wdlint.models.parameters.Inventory` says. `whole`: both are complete; else `modules` has those that hold a
+    parameter, themselves or below. `declarations`: what `no_weight_decay()` and `no_weight_decay_keywords()` return,
+    by method.
     """
     names: dict[int, list[str]] = {}
     tensors: dict[int, Any] = {}
     owners: dict[int, Any] = {}
     modules: dict[str, Any] = {}
+    held: set[str] = set()
+    first: dict[int, str] = {}
+    shared: dict[str, str] = {}
+    attributes: list[list[str]] = []
+    whole = not _names_its_own(model) and not isinstance(model, _loaded("torch").jit.ScriptModule)
     for prefix, module in _walk(model):
         own = [(name, tensor) for name, tensor in module._parameters.items() if tensor is not None]
         for name, tensor in own:
@@ -54,15 +62,15 @@ def describe(model: Any) -> dict[str, Any]:
             owners.setdefault(id(tensor), module)
         if own:
             parts = prefix.split(".") if prefix else []
-            for depth in range(len(parts) + 1):
-                modules.setdefault(".".join(parts[:depth]), None)
-    first: dict[int, str] = {}
-    shared: dict[str, str] = {}
-    for prefix, module in _walk(model):
-        if prefix in modules:
-            modules[prefix] = _class(module)
-            if first.setdefault(id(module), prefix) != prefix:
-                shared[prefix] = first[id(module)]
+            held.update(".".join(parts[:depth]) for depth in range(len(parts) + 1))
+        modules[prefix] = _class(module)
+        if first.setdefault(id(module), prefix) != prefix:
+            shared[prefix] = first[id(module)]
+        elif whole:
+            attributes += ([f"{prefix}.{name}" if prefix else name, what] for name, what in _attributes(module))
+    if not whole:
+        modules = {prefix: cls for prefix, cls in modules.items() if prefix in held}
+        shared = {prefix: path for prefix, path in shared.items() if prefix in held}
     if _names_its_own(model):
         names, tensors = {}, {}
         for name, tensor in model.named_parameters():
@@ -87,8 +95,32 @@ def describe(model: Any) -> dict[str, Any]:
         "modules": [[name, classes[cls]] for name, cls in modules.items()],
         "classes": [lineage(cls) for cls in classes],
         "shared": shared,
+        "attributes": attributes,
+        "whole": whole,
         "declarations": declarations,
     }
+
+
+def _attributes(module: Any) -> Iterator[tuple[str, str]]:
+    """What a module has where no parameter is: what is registered as None, and what code asks most modules for."""
+    torch = _loaded("torch")
+
+    for name, tensor in module._parameters.items():
+        if tensor is None:
+            yield name, "registered"
+    for name in ASKED_FOR:
+        if name in module._parameters or module._modules.get(name) is not None:
+            continue
+        try:
+            value = getattr(module, name)
+        except Exception:  # there is none, or a property that does not work yet
+            continue
+        if value is None:
+            yield name, "none"
+        elif isinstance(value, torch.Tensor):
+            yield name, "parameter" if isinstance(value, torch.nn.Parameter) else "tensor"
+        else:
+            yield name, "other"
 
 
 def _loaded(name: str) -> Any:
