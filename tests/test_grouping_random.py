@@ -6,8 +6,11 @@ WDLINT_EXAMPLES=20000 runs that many examples, new ones each time; otherwise a f
 from __future__ import annotations
 
 import ast
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 import types
 from collections import Counter
 from pathlib import Path
@@ -35,6 +38,8 @@ from wdlint.reading.project import Project  # noqa: E402
 from wdlint.reading.text import Source  # noqa: E402
 
 EXAMPLES = int(os.environ.get("WDLINT_EXAMPLES", "0"))
+FOLDER = Path(tempfile.mkdtemp(prefix="wdlint-random-"))  # empty: files around would be searched for callers
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 Groups = list[tuple[list[str], float]]
 
 
@@ -79,8 +84,8 @@ def executed(text: str, whole: Any) -> Groups | Exception:
 
 
 def site_of(text: str) -> OptimizerSite:
-    project = Project(Path("."))
-    module = project.checked(Source(Path("generated.py").absolute(), "generated.py", text, (text,)))
+    project = Project(FOLDER)
+    module = project.checked(Source(FOLDER / "generated.py", "generated.py", text, (text,)))
     (site,) = (one for one in sites(Evaluator(project), module) if isinstance(one, OptimizerSite))
     return site
 
@@ -141,8 +146,7 @@ def allowed(error: Exception) -> bool:
 
 def bears(text: str, error: Exception) -> bool:
     """Whether what raises is a statement that bears on the groups: others are not looked at."""
-    source = Source(Path("generated.py").absolute(), "generated.py", text, (text,))
-    module = Project(Path(".")).checked(source)
+    module = Project(FOLDER).checked(Source(FOLDER / "generated.py", "generated.py", text, (text,)))
     function = next(one for one in module.tree.body if isinstance(one, ast.FunctionDef) and one.name == "build")
     chosen = relevant(module, function.body, {"groups"}, returns=False)
     frame = error.__traceback__

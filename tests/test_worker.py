@@ -129,11 +129,37 @@ def test_classes() -> None:
         "norms": "ModuleList",
         "norms.0": "LayerNorm",
         "norms.1": "BatchNorm1d",
+        "norms.2": "GroupNorm",
         "head": "Linear",
         "late": "Linear",
     }
+    assert raw["whole"]
     norm = next(lineage for lineage in raw["classes"] if lineage[0].endswith("BatchNorm1d"))
     assert norm[1:] == ["torch.nn.modules.batchnorm._BatchNorm", "torch.nn.modules.batchnorm._NormBase"]
+
+
+def test_what_modules_have_where_no_parameter_is() -> None:
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("bias", torch.ones(2))
+            self.proj = nn.Linear(2, 2, bias=False)
+            self.gate = nn.Linear(2, 2)
+            self.act = nn.ReLU()
+            self.act.bias = None  # type: ignore[assignment]
+            self.rnn = nn.LSTM(2, 2)
+
+        @property
+        def weight(self) -> nn.Parameter:
+            return self.gate.weight
+
+    assert dict(worker.describe(Attention())["attributes"]) == {
+        "bias": "tensor",
+        "weight": "parameter",
+        "proj.bias": "registered",
+        "act.bias": "none",
+        "rnn.bias": "other",
+    }
 
 
 def test_ties_and_shared_modules() -> None:
