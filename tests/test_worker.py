@@ -139,6 +139,8 @@ def test_classes() -> None:
 
 
 def test_what_modules_have_where_no_parameter_is() -> None:
+    import torch
+
     class Attention(nn.Module):
         def __init__(self) -> None:
             super().__init__()
