@@ -275,6 +275,27 @@ def probe_(
     )
 
 
+@cli.command("lock")
+@click.argument("training", metavar="TRAINING", required=False)
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 and say what moved if the file says otherwise.")
+@click.option("-o", "--output", metavar="FILE", default="decay.lock", show_default=True, help="The file.")
+@_DEVICE
+@_PYTHON
+def lock_(training: str | None, check: bool, output: str, device: Device | None, python: str | None) -> int:
+    """Write down who is decayed by how much: each parameter's decay, optimizer and group, as a file to commit.
+
+    TRAINING: package.module:function or path/file.py:function, of a function that returns a model and its optimizer:
+    (model, optimizer), or (model, [one, other]); a dict of them; an object with both, as `model` and `optimizer` or
+    `optimizers`, such as a Trainer; or a LightningModule. With --check and none, what the file names. Building runs
+    its code, without a network.
+
+    Exit status: 0 written or nothing moved, 1 moved, 2 not built, wrong use, or an error of wdlint's own.
+    """
+    from wdlint.locking import lock
+
+    return lock(training, check=check, output=output, device=device, python=python)
+
+
 @cli.command()
 @click.argument("shell", type=click.Choice(SHELLS), required=False)
 def completion(shell: str | None) -> None:

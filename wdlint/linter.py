@@ -171,6 +171,7 @@ def _producers() -> dict[type, Callable[[Evaluator, Module, Context], Iterator[A
         choices,
         deepspeed,
         iterators,
+        locked,
         losses,
         mistakes,
         optimizers,
@@ -186,6 +187,7 @@ def _producers() -> dict[type, Callable[[Evaluator, Module, Context], Iterator[A
         mistakes.Mistake: lambda evaluator, module, context: mistakes.of_module(
             evaluator, module, context.policy, context.settings.built
         ),
+        locked.Drift: lambda evaluator, module, context: locked.drifts(evaluator, module, context.settings.built),
         trainers.TrainerArguments: lambda evaluator, module, _: trainers.arguments(evaluator, module),
         losses.Penalty: lambda evaluator, module, _: losses.penalties(evaluator, module),
         updates.ManualDecay: lambda evaluator, module, _: updates.shrunk(evaluator, module),

@@ -119,10 +119,11 @@ def _ending(question: Question, ended: Ended, said: str) -> str:
 
 def _place(frames: Iterable[tuple[str, int]], roots: tuple[Path, ...]) -> tuple[str, int] | None:
     """The innermost of the frames that is in the project's own files."""
-    return next(((display(Path(file)), row) for file, row in frames if _is_ours(file, roots)), None)
+    return next(((display(Path(file)), row) for file, row in frames if is_ours(file, roots)), None)
 
 
-def _is_ours(file: str, roots: tuple[Path, ...]) -> bool:
+def is_ours(file: str, roots: tuple[Path, ...]) -> bool:
+    """Whether a file is the project's own."""
     path = Path(file)
     if file == WORKER or any(part in ("site-packages", "dist-packages") for part in path.parts):
         return False

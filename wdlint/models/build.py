@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from wdlint.discovery import project_root
 from wdlint.models import interpreter
-from wdlint.models.asking import Failure, Question, ask
+from wdlint.models.asking import Failure, Question, ask, is_ours
 from wdlint.models.containment import Limits
 from wdlint.models.parameters import Inventory, Origin, from_raw
 from wdlint.models.spec import NotBuilt as NotBuilt
@@ -27,6 +28,35 @@ LADDER: dict[Device | None, tuple[tuple[str, ...], ...]] = {  # a tuple is one p
 LONGEST = 300  # characters of a reason
 
 
+@dataclass(frozen=True, slots=True)
+class BuiltGroup:
+    """A parameter group: the names of its members, how many of its tensors are none of the model's, its plain keys."""
+
+    members: tuple[str, ...]
+    foreign: int
+    keys: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltOptimizer:
+    """An optimizer: the dotted paths of its class and of those it is wrapped around, the outermost first; its groups.
+
+    `place`: the file (absolute) and the function of the project in which it was built, None where that is not known.
+    """
+
+    classes: tuple[str, ...]
+    groups: tuple[BuiltGroup, ...]
+    place: tuple[Path, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A model that was built together with its optimizers."""
+
+    inventory: Inventory
+    optimizers: tuple[BuiltOptimizer, ...]
+
+
 def build(
     spec: str,
     *,
@@ -40,7 +70,37 @@ def build(
     This runs the project's code. Without `device`: on meta, else on meta with patches, else on the CPU. Raises
     NotBuilt.
     """
+    return _inventory(spec, *_answered(spec, device, python, Path(os.path.abspath(root)), limits, training=False))
+
+
+def build_training(
+    spec: str,
+    *,
+    device: Device | None = None,
+    python: Path | None = None,
+    root: Path,
+    limits: Limits = Limits(),  # noqa: B008  (frozen)
+) -> Training:
+    """The same with the optimizers of that model: `spec` names what makes both (see wdlint/models/training.py).
+
+    Raises NotBuilt.
+    """
     root = Path(os.path.abspath(root))
+    answer, failures = _answered(spec, device, python, root, limits, training=True)
+    ours = code_folders(parse(spec, root), root)
+    return Training(_inventory(spec, answer, failures), tuple(_optimizer(one, ours) for one in answer["optimizers"]))
+
+
+def _optimizer(said: dict[str, Any], ours: tuple[Path, ...]) -> BuiltOptimizer:
+    groups = (BuiltGroup(tuple(one["members"]), one["foreign"], one["keys"]) for one in said["groups"])
+    places = ((Path(file), function) for file, function in said["frames"] if is_ours(file, ours))
+    return BuiltOptimizer(tuple(said["classes"]), tuple(groups), next(places, None))
+
+
+def _answered(
+    spec: str, device: Device | None, python: Path | None, root: Path, limits: Limits, *, training: bool
+) -> tuple[dict[str, Any], list[Failure]]:
+    """What the worker says of a model that it has built, and why it could not before on other devices."""
     wanted = parse(spec, root)
     chosen = interpreter.find(python, root)
     limits = limits.within_machine()
@@ -48,9 +108,9 @@ def build(
     failures: list[Failure] = []
     for devices in LADDER[device]:
         left = replace(limits, seconds=max(1.0, deadline - time.monotonic()))
-        answer = _asked(chosen, wanted, devices, root, left, limits)
+        answer = _asked(chosen, wanted, devices, root, left, limits, training)
         if isinstance(answer, dict):
-            return _inventory(spec, answer, failures)
+            return answer, failures
         failures += answer
         if failures[-1].final:
             break
@@ -75,7 +135,13 @@ def _inventory(spec: str, answer: dict[str, Any], failures: list[Failure]) -> In
 
 
 def _asked(
-    python: Path, wanted: Spec, devices: tuple[str, ...], root: Path, left: Limits, limits: Limits
+    python: Path,
+    wanted: Spec,
+    devices: tuple[str, ...],
+    root: Path,
+    left: Limits,
+    limits: Limits,
+    training: bool,
 ) -> dict[str, Any] | list[Failure]:
     request = {
         "kind": wanted.kind,
@@ -83,6 +149,7 @@ def _asked(
         "where": wanted.where,
         "path": wanted.path,
         "devices": devices,
+        "training": training,
     }
     return ask(python, Question(request, "import and build", root, code_folders(wanted, root), left, limits))
 

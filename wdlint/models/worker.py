@@ -219,9 +219,11 @@ def main() -> None:
     `path` (folders for `sys.path`), `devices` (tried in order: "meta", "patched", "cpu", "cuda"), `memory` (bytes),
     `answer` and `trace` (files to write). The answer: `raw` (what `describe` says), `device`, `library`, `notes` and
     `typical`, or `failures`: `device`, `reason`, `frames` (file and row, innermost first) and `final`, when no other
-    device can help. With `options` (constructor arguments), `target` is an optimizer class that is measured on the one
-    device; the answer then is `measured` (see optimizers/measuring/measure.py), `path` (where the class is defined),
-    `package` (name and version; None in the project itself) and `torch` (its version).
+    device can help. With `training`, `target` makes a model and its optimizers, and the answer has `optimizers`, too
+    (what `describe` of training.py says of each). With `options` (constructor arguments), `target` is an optimizer
+    class that is measured on the one device; the answer then is `measured` (see optimizers/measuring/measure.py),
+    `path` (where the class is defined), `package` (name and version; None in the project itself) and `torch` (its
+    version).
     """
     request = json.loads(sys.argv[1])
     del sys.path[0]  # this file's folder: the modules beside it are not the project's
@@ -296,17 +298,23 @@ def _built(request: dict[str, Any]) -> dict[str, Any]:
     devices = request["devices"]
     try:
         _prepare(request)
+        training = _training() if request["training"] else None
+        built = training.watch() if training is not None else {}
         plan = PLANS.get(request["kind"], _project)(request)
     except BaseException as error:
         failure = _failure(error, request, "", _importing(request))
         return {"failures": [{**failure, "final": True}]}
     failures = []
+    held: list[dict[str, Any]] = []
     for device in devices:
         notes = list(plan.notes)
         try:
             with contextlib.ExitStack() as stack:
                 _enter(device, stack)
-                model = _only_model(plan.make(), plan.called, notes)
+                if training is None:
+                    model = _only_model(plan.make(), plan.called, notes)
+                else:
+                    model, held = _with_optimizers(training, plan, built)
             raw = describe(model)
         except BaseException as error:
             failures.append(_failure(error, request, device, plan.called))
@@ -320,8 +328,30 @@ def _built(request: dict[str, Any]) -> dict[str, Any]:
             "library": library(type(model)),
             "notes": notes,
             "typical": plan.typical,
+            "optimizers": held,
         }
     return {"failures": failures}
+
+
+def _training() -> Any:
+    """training.py beside this file, under a name that is none of the project's."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "training.py")
+    spec = importlib.util.spec_from_file_location("wdlint_training", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _with_optimizers(training: Any, plan: Plan, built: Any) -> tuple[Any, list[dict[str, Any]]]:
+    """The model, and what training.py says of each of its optimizers."""
+    made = plan.make()
+    try:
+        model, optimizers = training.parts(made, plan.called)
+    except training.Incomplete as error:
+        raise Refused(str(error)) from None
+    return model, [training.describe(optimizer, model, built) for optimizer in optimizers]
 
 
 def _measured(request: dict[str, Any]) -> dict[str, Any]:
@@ -594,7 +624,7 @@ def _project(request: dict[str, Any]) -> Plan:
 
     target = request["target"]
     made = _named(request)
-    if isinstance(made, torch.nn.Module):
+    if isinstance(made, torch.nn.Module) or (request["training"] and not callable(made)):
         return Plan(lambda: made, target)
     if not callable(made):
         raise Refused(f"{target} is a {type(made).__name__}, neither a model nor a function or class that makes one")
