@@ -38,15 +38,14 @@ def moved(lock: Lock, decays: Decays) -> list[Moved]:
     """All that is different, in the model's order, then what is gone."""
     find = finder(lock.rows)
     met: Counter[str] = Counter()
-    differing: dict[str, tuple[Places | None, Places]] = {}
+    differing: dict[str, tuple[Places | None, Places] | None] = {}
     for name, now in decays.places.items():
         row = find(name)
         if row is not None:
             met[row.pattern] += 1
         was = row.places if row is not None and met[row.pattern] <= row.count else None
-        if was is None or said(was) != said(now):
-            differing[name] = was, now
-    found = [Moved(pattern, count, was, now) for pattern, count, (was, now) in fold(differing)]
+        differing[name] = (was, now) if was is None or said(was) != said(now) else None
+    found = [Moved(pattern, count, *change) for pattern, count, change in fold(differing) if change is not None]
     gone = ((row, row.count - met[row.pattern]) for row in lock.rows)
     return found + [Moved(row.pattern, left, row.places, None) for row, left in gone if left > 0]
 

@@ -1,0 +1,1 @@
+"""Ready-made audits: in `transformers` and `lightning` for their trainers, in `pytest` for tests."""
