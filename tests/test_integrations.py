@@ -165,7 +165,7 @@ def test_a_trainer_of_lightning_is_audited(lightning: Any, capsys: pytest.Captur
     )
     assert made.global_step == 6
     assert callback.report is not None
-    assert [finding.code for finding in callback.report.findings] == ["WD109", "WD400"]
+    assert [finding.code for finding in callback.report.findings] == ["WD400"]
     assert (callback.report.run.steps_per_epoch, callback.report.run.total_steps) == (3, 6)
     assert capsys.readouterr().out.count("AdamW, 1 group") == 1
 

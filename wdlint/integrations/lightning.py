@@ -4,7 +4,7 @@
 
     trainer = lightning.Trainer(callbacks=[DecayAudit(fail_on="error")])
 
-For `lightning` and `pytorch_lightning`, whichever is there; where both are, for the one that is imported already.
+For `lightning` and `pytorch_lightning`: both take it in a list of callbacks.
 """
 
 from __future__ import annotations
@@ -21,16 +21,14 @@ from wdlint.live.report import Report
 PACKAGES = ("lightning.pytorch", "pytorch_lightning")
 
 
-def _callback() -> Any:
-    """The base class; where both packages are imported, one that serves both."""
+def _base() -> Any:
+    """The base class of the package that is imported already, else of the one that is installed."""
     loaded = [name for name in PACKAGES if name in sys.modules]
-    if not loaded:
-        loaded = [PACKAGES[0] if importlib.util.find_spec("lightning") is not None else PACKAGES[1]]
-    bases = tuple(importlib.import_module(name).Callback for name in loaded)
-    return bases[0] if len(bases) == 1 else type("Callback", bases, {})
+    found = [name for name in PACKAGES if importlib.util.find_spec(name.partition(".")[0]) is not None]
+    return importlib.import_module([*loaded, *found, *PACKAGES][0]).Callback
 
 
-Callback: Any = _callback()
+Callback: Any = _base()
 
 
 class DecayAudit(Callback):  # type: ignore[misc]
