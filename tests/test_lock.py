@@ -103,9 +103,9 @@ def test_what_is_written_and_what_has_moved(tmp_path: Path) -> None:
         "h.3.ln.weight: in no group, new",
         f"h.{{0-2}}.ln.bias {TIMES}3: in no group, was 0.0 in group 1 of AdamW",
         "h.3.ln.bias: in no group, new",
+        "h.3.fc.weight: 0.1 in group 0 of AdamW, new",
         f"h.{{0-2}}.fc.bias {TIMES}3: in no group, was 0.0 in group 1 of AdamW",
         "h.3.fc.bias: in no group, new",
-        "h.3.fc.weight: 0.1 in group 0 of AdamW, new",
     ]
     status, said, _ = run(tmp_path, *check)
     assert status == 1
