@@ -385,3 +385,18 @@ def test_forty_thousand_tensors_take_no_time() -> None:
     kinds = {classify((f"{path}.weight",), (64, 64), lambda path: paths.get(path, ()))[0] for path in paths}
     assert time.process_time() - start < 3
     assert kinds == {Kind.WEIGHT}
+
+
+def test_a_table_in_a_dictionary_of_modules_goes_by_its_key() -> None:
+    """nanoGPT keeps its tables in a ModuleDict that is called transformer."""
+    classes: dict[str, Lineage] = {
+        "": ("gpt.GPT", "torch.nn.Module"),
+        "transformer": ("torch.nn.ModuleDict",),
+        "transformer.wte": ("torch.nn.Embedding",),
+        "transformer.wpe": ("torch.nn.Embedding",),
+    }
+    kinds = [
+        classify((f"transformer.{name}.weight",), (8, 8), lambda path: classes.get(path, ()))[0]
+        for name in ("wte", "wpe")
+    ]
+    assert kinds == [Kind.EMBEDDING, Kind.POSITION]

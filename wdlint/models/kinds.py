@@ -83,7 +83,8 @@ class _Place:
     `leaf`: its attribute in the holder; that of the ParameterList or parametrization when it is an entry of one.
     `key`: the entry's own name, "" when it is none. `attribute`: what the holder itself is called, and `parent`: the
     classes of the module that calls it so; for a `weight` only, of tables and adapters, where the holder's class does
-    not tell and the module is nothing but this tensor.
+    not tell and the module is nothing but this tensor. `entry`: what a container calls the holder, such as the `wpe` of
+    nanoGPT's `transformer`.
     """
 
     holder: tuple[str, ...]
@@ -91,6 +92,7 @@ class _Place:
     key: str = ""
     attribute: str = ""
     parent: tuple[str, ...] = ()
+    entry: str = ""
 
 
 # Containers of parameters and of modules: what they are called names their entries.
@@ -122,9 +124,10 @@ def _place(name: str, class_of: Callable[[str], tuple[str, ...]]) -> _Place:
     if leaf != "weight":
         return _Place(class_of(path), leaf, key)
     parent, _, attribute = path.rpartition(".")
+    entry = attribute
     while parent and (attribute in _WRAPPERS or not _MODULE_CONTAINERS.isdisjoint(class_of(parent))):
         parent, _, attribute = parent.rpartition(".")
-    return _Place(class_of(path), leaf, key, attribute, class_of(parent) if path else ())
+    return _Place(class_of(path), leaf, key, attribute, class_of(parent) if path else (), entry)
 
 
 # Level 1: what stock torch classes call their own parameters
@@ -401,8 +404,9 @@ def _linear_table(attribute: str) -> Kind | None:
 
 def _table(place: _Place) -> Kind:
     attribute = place.attribute.lower()
-    if kind := next((kind for kind, pattern in _TABLES if pattern.search(attribute)), None):
-        return kind
+    for own in (attribute, place.entry.lower()):
+        if kind := next((kind for kind, pattern in _TABLES if pattern.search(own)), None):
+            return kind
     holders = (*place.holder, *place.parent) if _NAMELESS.fullmatch(attribute) else place.holder
     classes = " ".join(_class_names(holders))
     return next((kind for kind, pattern in _OF_HOLDER if pattern.search(classes)), Kind.EMBEDDING)
