@@ -163,7 +163,7 @@ def test_the_trainers_own_words(name: str) -> None:
 def test_timms_own_words(name: str) -> None:
     torch = pytest.importorskip("torch")
     timm = pytest.importorskip("timm", reason="timm is not installed")
-    from timm.optim import param_groups_layer_decay, param_groups_weight_decay
+    from timm.optim import create_optimizer_v2, param_groups_layer_decay, param_groups_weight_decay
 
     with torch.device("meta"):
         model = timm.create_model(name)
@@ -171,6 +171,50 @@ def test_timms_own_words(name: str) -> None:
     for kwargs in ({}, {"no_weight_decay_list": listed}, {"weight_decay_exclude_1d": False}):
         for function in (param_groups_weight_decay, param_groups_layer_decay):
             compared(model, lambda m, f=function, k=kwargs: f(m, 0.1, **k), function.__name__, 0.1, **kwargs)
+    for kwargs in ({}, {"filter_bias_and_bn": False}, {"layer_decay": 0.7}):
+
+        def made(model: Any, kwargs: Any = kwargs) -> Any:
+            return create_optimizer_v2(model, "adamw", weight_decay=0.1, **kwargs).param_groups
+
+        compared(model, made, "create_optimizer_groups", 0.1, **kwargs)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("cfg", [PARAMWISE, {"norm_decay_mult": 0.0}, {"custom_keys": {"fc": {"weight_decay": 0.7}}}])
+def test_mmengines_own_words(cfg: dict[str, Any]) -> None:
+    pytest.importorskip("torch")
+    optim = pytest.importorskip("mmengine.optim", reason="mmengine is not installed")
+    wrapper = {"optimizer": {"type": "AdamW", "lr": 0.1, "weight_decay": 0.1}, "paramwise_cfg": cfg}
+
+    def original(model: Any) -> Any:
+        return optim.build_optim_wrapper(model, dict(wrapper)).optimizer.param_groups
+
+    for _, build in models():
+        model = build()
+        if not any(p.aliases for p in described(model).parameters):  # it gives a tied tensor twice
+            compared(model, original, "optim_wrapper_groups", 0.1, wrapper)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"weight_decay": 0.1, "weight_decay_norm": 0.0},
+        {"weight_decay": 0.1, "weight_decay_norm": 0.2, "weight_decay_bias": 0.05},
+        {"weight_decay": 0.1, "overrides": {"weight": {"weight_decay": 0.3}}},
+    ],
+)
+def test_detectron2s_own_words(kwargs: dict[str, Any]) -> None:
+    pytest.importorskip("torch")
+    solver = pytest.importorskip("detectron2.solver.build", reason="detectron2 is not installed")
+
+    for _, build in models():
+        compared(
+            build(),
+            lambda model: solver.get_default_optimizer_params(model, **kwargs),
+            "get_default_optimizer_params",
+            **kwargs,
+        )
 
 
 def models() -> Iterator[tuple[str, Any]]:
@@ -192,6 +236,8 @@ def models() -> Iterator[tuple[str, Any]]:
         ("get_default_optimizer_params", (0.1, 0.1, 0.0), {"overrides": {"weight": {"weight_decay": 0.3}}}),
         ("paramwise_groups", (0.1, PARAMWISE), {}),
         ("paramwise_groups", (0.1, {"norm_decay_mult": 0.0}), {}),
+        ("create_optimizer_groups", (0.1,), {"filter_bias_and_bn": False}),
+        ("create_optimizer_groups", (0.1,), {"layer_decay": 0.7}),
     ],
 )
 def test_our_words_are_interpreted_as_they_run(idiom: str, args: Any, kwargs: Any) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from wdlint.findings import Severity
 from wdlint.grouping.policy import DEFAULT, POLICIES, policy
+from wdlint.linter import LintSettings, check_path
 from wdlint.models.parameters import Kind, Parameter, Shape
+from wdlint.reading.project import Project
 
 SHAPES: dict[Kind, Shape] = {
     Kind.WEIGHT: (8, 8),
@@ -121,3 +126,61 @@ def test_entries_that_match_nothing_are_named() -> None:
 def test_wrong_names(name: str, decay: list[str], no_decay: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         policy(name, decay, no_decay)
+
+
+TABLE_AND_SCALE = "1 embedding (embed.weight) and 1 scale (scale) of Model are decayed"
+SCRIPT = """
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self, width=8):
+        super().__init__()
+        self.embed = nn.Embedding(10, width)
+        self.norm = nn.LayerNorm(width)
+        self.scale = nn.Parameter(torch.ones(width, width))
+        self.out = nn.Linear(width, 4)
+
+
+model = Model()
+tables = {{id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}}
+linear = {{id(m.weight) for m in model.modules() if isinstance(m, nn.Linear)}}
+decay, no_decay = [], []
+for name, p in model.named_parameters():
+    (no_decay if {spared} else decay).append(p)
+groups = [{{"params": decay, "weight_decay": 0.1}}, {{"params": no_decay, "weight_decay": 0.0}}]
+optimizer = torch.optim.AdamW(groups, lr=1e-3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("spared", "expected"),
+    [
+        (
+            "p.ndim < 2",
+            {"WD403": f"{TABLE_AND_SCALE} (as the policy `ndim` has it)"},
+        ),
+        (
+            'p.ndim <= 1 or name.endswith(".bias")',
+            {"WD403": f"{TABLE_AND_SCALE} (as the policy `timm` has it)"},
+        ),
+        (
+            "id(p) in tables",
+            {
+                "WD401": "1 norm gain of Model is decayed: norm.weight (as the policy `olmo2` has it)",
+                "WD402": "2 biases of Model are decayed: norm.bias, … +1 (as the policy `olmo2` has it)",
+                "WD405": "1 scale of Model is decayed: scale (as the policy `olmo2` has it)",
+            },
+        ),
+        ('"bias" in name or "norm" in name', {}),  # hf: the recipe of BERT, which everybody knows
+        ("id(p) not in linear", {}),  # mingpt: nothing else is decayed
+    ],
+)
+def test_code_that_follows_another_policy_gets_advice(spared: str, expected: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPT.format(spared=spared), encoding="utf-8")
+    codes = frozenset(f"WD40{digit}" for digit in range(1, 9)) | {"WD307", "WD302"}
+    found = check_path(path, "train.py", Project(tmp_path), LintSettings(codes, report_unused=False)).findings
+    assert all(finding.severity is Severity.ADVICE for finding in found)
+    assert {finding.code: finding.message for finding in found} == expected

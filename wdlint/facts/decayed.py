@@ -9,8 +9,10 @@ from wdlint.facts.assignment import Assignment
 from wdlint.facts.causes import Cause, Mistake, ordered
 from wdlint.facts.library_sites import LibrarySite
 from wdlint.facts.mistakes_wording import finding, of_model
+from wdlint.facts.structure import missed_by_rank
 from wdlint.findings import Finding
 from wdlint.fixing.regroup import regrouped
+from wdlint.grouping.world import Tensor
 from wdlint.linter import Context
 from wdlint.models.parameters import Kind, Parameter
 from wdlint.models.wording import counted, named, number
@@ -70,8 +72,18 @@ def by_part(way: Assignment) -> bool:
 
 
 def _choices(way: Assignment, context: Context) -> list[Parameter]:
-    """The decayed parameters whose decay is a choice that the policy does not make, by kind."""
+    """The decayed parameters whose decay is a choice that the policy does not make, by kind; not those of WD307."""
     kinds = [kind for kind, code in CHOICES.items() if code in context.settings.codes]
-    members = [t for g in way.groups if g.decayed is not False for t in g.members if way.trains(t)]
+    members = [
+        t
+        for g in way.groups
+        if g.decayed is not False
+        for t in g.members
+        if way.trains(t) and not (missed_by_rank(t.parameter) and _ranked(way, t))
+    ]
     found = [p for p in ordered(way, members) if p.kind in kinds and not p.declared_exempt]
     return sorted((p for p in found if context.policy.decays(p) is False), key=lambda p: kinds.index(p.kind))
+
+
+def _ranked(way: Assignment, tensor: Tensor) -> bool:
+    return any(test.kind == "rank" for test in way.trail.tests.get(tensor, ()))

@@ -18,7 +18,7 @@ from wdlint.facts.library_sites import LibrarySite
 from wdlint.facts.optimizers import OptimizerSite, sites
 from wdlint.facts.patterns import NAMED, Word, after, matched, words
 from wdlint.facts.predicates import FRAGMENT
-from wdlint.facts.structure import empty, flat, listed, swapped_decay, twice_or_never
+from wdlint.facts.structure import empty, listed, missed_by_rank, swapped_decay, twice_or_never
 from wdlint.findings import Unresolved
 from wdlint.grouping.helpers import is_idiom
 from wdlint.grouping.policy import POLICIES, Policy
@@ -121,8 +121,6 @@ class _Explained:
     reached: tuple[Tensor, ...] = ()
 
 
-# What a rank test is meant to catch, whatever its shape.
-VECTORS = (Kind.NORM, Kind.BIAS, Kind.SCALE)
 # Kinds of which a pattern is after all; of others it names some that are not to be decayed.
 WHOLE = frozenset({Kind.NORM, Kind.BIAS})
 
@@ -196,7 +194,7 @@ def _by_rank(way: Assignment, kind: Kind, tensors: list[Tensor], decider: Decide
     first: Test | None = None
     for tensor in tensors:
         tests = [test for test in _tests(way, tensor) if test.kind == "rank"]
-        if kind in VECTORS and tensor.parameter.shape is not None and not flat(tensor.parameter) and tests:
+        if missed_by_rank(tensor.parameter) and tests:
             if first is None and not decider.decides(way, tensor, tests):
                 return
             first = first or tests[0]
@@ -461,12 +459,13 @@ def _tied(way: Assignment, decayed: list[Tensor], decider: Decider) -> Iterator[
 
 BY_NAME = ("hf", "ndim", "timm", "mingpt", "olmo2")
 BY_RANK = ("ndim", "timm", "hf", "mingpt", "olmo2")
+BY_BOTH = ("timm", "ndim", "hf", "mingpt", "olmo2")
 
 
 def _evident(way: Assignment, decayed: list[Tensor], spared: list[Tensor]) -> str:
     """The named policy that the groups follow to the letter, other than `strict` and `everything`."""
-    ranked = any(test.kind == "rank" for tensor in decayed[:1] for test in _tests(way, tensor))
-    for name in BY_RANK if ranked else BY_NAME:
+    asked = {test.kind for tensor in decayed[:1] for test in _tests(way, tensor)}
+    for name in BY_NAME if "rank" not in asked else BY_BOTH if asked & NAMED else BY_RANK:
         decays = POLICIES[name].decays
         if all(decays(t.parameter) is not False for t in decayed) and all(
             decays(t.parameter) is not True for t in spared

@@ -210,6 +210,18 @@ def _elements(tensors: list[Tensor]) -> int:
     return sum(size for size in sizes if size is not None) if None not in sizes else len(sizes)
 
 
+def missed_by_rank(parameter: Parameter) -> bool:
+    """Whether a rank test is after it and does not catch it: a norm, a bias or a vector of scales with more dimensions.
+
+    A matrix of scales is no vector: whether it is decayed is a choice.
+    """
+    if parameter.shape is None or flat(parameter):
+        return False
+    if parameter.kind is Kind.SCALE:
+        return sum(size != 1 for size in parameter.shape) < 2
+    return parameter.kind in (Kind.NORM, Kind.BIAS)
+
+
 def flat(parameter: Parameter) -> bool:
     """Whether it is known to have less than two dimensions."""
     return parameter.shape is not None and len(parameter.shape) < 2

@@ -1,8 +1,9 @@
 """What the grouping functions of libraries do, in our own words: the interpreter reads them, nothing calls them.
 
-Sources: transformers 5.23 trainer.py `get_decay_parameter_names` and trainer_pt_utils.py `get_parameter_names`;
-timm 1.0 optim/_param_groups.py; detectron2 012c898 solver/build.py `get_default_optimizer_params`; mmengine main
-optim/optimizer/default_constructor.py. tests/test_idioms.py runs those of transformers and timm beside the originals.
+Sources: transformers 5.24 trainer.py `get_decay_parameter_names` and trainer_pt_utils.py `get_parameter_names`;
+timm 1.0.31 optim/_param_groups.py and _optim_factory.py; detectron2 02b5c4e solver/build.py
+`get_default_optimizer_params`; mmengine 0.10.7 optim/optimizer/default_constructor.py. tests/test_idioms.py runs them
+beside the originals where these are installed.
 """
 
 from __future__ import annotations
