@@ -43,7 +43,7 @@ def main():
     ]
     return torch.optim.AdamW(groups, lr=1e-4)
 """
-GPT2 = "its norm gains are called ln_1, ln_2, ln_f, and 25 norm gains are decayed"
+GPT2 = "its 25 norms are called ln_1, ln_2, ln_f, and 25 tensors are decayed"
 TRANSFORMERS, TIMM, TORCHVISION = (
     f"as in {library} {atlas.versions()[library]} (atlas)" for library in ("transformers", "timm", "torchvision")
 )
@@ -78,15 +78,15 @@ def said(model: str, root: Path, built: Inventory | None = None) -> FileResult:
         ),
         (
             'timm.create_model("vit_base_patch16_224")', "error", 152, "VisionTransformer",
-            "its norm gains are called norm1, norm2, norm, and 25 norm gains are decayed", TIMM,
+            "its 25 norms are called norm1, norm2, norm, and 25 tensors are decayed", TIMM,
         ),
         (
             "torchvision.models.resnet50()", "error", 161, "ResNet",
-            "its norm gains are called bn1, bn2, bn3, downsample, and 53 norm gains are decayed", TORCHVISION,
+            "its 53 norms are called bn1, bn2, bn3, downsample, and 53 tensors are decayed", TORCHVISION,
         ),
         (
             'torch.hub.load("pytorch/vision", "resnet50")', "error", 161, "ResNet",
-            "its norm gains are called bn1, bn2, bn3, downsample, and 53 norm gains are decayed", TORCHVISION,
+            "its 53 norms are called bn1, bn2, bn3, downsample, and 53 tensors are decayed", TORCHVISION,
         ),
     ],
 )  # fmt: skip
@@ -125,3 +125,58 @@ def test_a_model_that_the_user_names_settles_it(tmp_path: Path) -> None:
     assert finding.message.startswith("'LayerNorm.weight' matches 0 of 291 parameters of LlamaForCausalLM")
     assert not result.unresolved
     assert not said("build_model(args)", tmp_path, atlas.find("transformers", "BertForMaskedLM")).findings
+
+
+def test_what_is_certain_for_every_model_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(
+        """
+import torch
+
+
+def by_names(model):
+    no_decay = ["bias", "LayerNorm.weight"]
+    named = model.named_parameters()
+    groups = [
+        {"params": [p for n, p in named if n not in no_decay], "weight_decay": 0.1},
+        {"params": [p for n, p in named if n in no_decay], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=1e-3)
+
+
+def by_fragments(model):
+    named = list(model.named_parameters())
+    groups = [
+        {"params": [p for n, p in named if not any(k in n for k in ["bias", "norm"])], "weight_decay": 0.1},
+        {"params": [p for n, p in named if any(k in n for k in ["bias", "ln"])], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=1e-3)
+""",
+        encoding="utf-8",
+    )
+    codes = frozenset({"WD205", "WD209", "WD212", "WD301"})
+    result = check_path(path, "train.py", Project(tmp_path), LintSettings(codes, report_unused=False))
+    assert [finding.code for finding in result.findings] == ["WD209", "WD205", "WD209", "WD212"]
+    assert len(result.unresolved) == 2
+
+
+def test_the_trainer_and_a_default(tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(
+        """
+import argparse
+
+from transformers import AutoModelForMaskedLM, Trainer, TrainingArguments
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--checkpoint", default="andreasmadsen/efficient_mlm_m0.40")
+options = parser.parse_args()
+model = AutoModelForMaskedLM.from_pretrained(options.checkpoint)
+trainer = Trainer(model=model, args=TrainingArguments("out", weight_decay=0.1))
+""",
+        encoding="utf-8",
+    )
+    settings = LintSettings(frozenset({"WD303"}), report_unused=False)
+    (finding,) = check_path(path, "train.py", Project(tmp_path), settings).findings
+    assert finding.severity.value == "warning"
+    assert "RobertaPreLayerNormForMaskedLM (the default of --checkpoint, default configuration)" in finding.message
