@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, MappingView, Sequence, Set
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from wdlint.grouping import bare, modules, operations
+from wdlint.grouping import bare, modules, operations, scopes
 from wdlint.grouping.operations import MANY_DIGITS
 from wdlint.grouping.values import (
     Bare,
@@ -337,6 +337,8 @@ def _is_quick(pattern: str) -> bool:
 def _isinstance(run: Interpreter, value: Any, classes: Any, node: ast.AST, scope: Scope) -> Any:
     options = list(_classes(classes))
     answers = [_is_instance(value, cls) for cls in options]
+    if isinstance(value, Submodule) and any(isinstance(c, Library) and c.path in scopes.REGISTERED for c in options):
+        answers.append(_registered(run, value))
     if True in answers:
         answer = True
     elif None in answers:
@@ -376,6 +378,14 @@ PYTHON: dict[str, type | tuple[type, ...]] = {
     "types.GeneratorType": Once,
 }
 TENSORS = ("torch.Tensor", "torch.nn.Parameter", "torch.nn.parameter.Parameter")
+
+
+def _registered(run: Interpreter, module: Submodule) -> bool:
+    """Whether a norm's class is in transformers' list: not known of classes that are not torch's own."""
+    cls = module.lineage[0] if module.lineage else "a norm"
+    if cls.startswith("torch.nn.") or "norm" not in cls.rpartition(".")[2].lower():
+        return False
+    return bool(run.choices.choose(("registered", cls), 2))
 
 
 def _is_instance(value: Any, cls: Any) -> bool | None:

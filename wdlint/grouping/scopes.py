@@ -29,6 +29,9 @@ from wdlint.reading.values import (
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter
 
+# transformers' list of norm classes: `nn.LayerNorm` and, in some of its versions, classes that a model's file adds
+REGISTERED = frozenset(f"transformers.{module}.ALL_LAYERNORM_LAYERS" for module in ("pytorch_utils", "trainer"))
+
 
 def bind(scope: Scope, name: str, value: Any) -> None:
     """Give a name of a scope a value."""
@@ -176,6 +179,8 @@ def of(run: Interpreter, value: Value, key: object) -> Any:
             return {entry.key: of(run, entry.value, (key, entry.key)) for entry in entries}
         case Known(frozenset() as words):
             return set(words)
+        case Known(External(path)) if path in REGISTERED:
+            return [Library("torch.nn.LayerNorm"), Library(path)]
         case Known(External(path)):
             return Library(path)
         case Known(ClassThing() as cls):
