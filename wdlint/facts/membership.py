@@ -206,7 +206,7 @@ class _Followed:
             return None
         at, tensor = held[key]
         group = way.groups[at]
-        return Membership(index, at, number(group.decay), _decided(self.site, way, group, tensor))
+        return Membership(index, at, number(group.decay), decided(self.site, way, group, tensor))
 
 
 def _fate(found: Membership | None) -> object:
@@ -235,7 +235,7 @@ def _said(value: object) -> str:
     return ""
 
 
-def _decided(site: Built, way: Assignment, group: MadeGroup, tensor: Tensor) -> Span:
+def decided(site: Built, way: Assignment, group: MadeGroup, tensor: Tensor) -> Span:
     """Where a tensor was put into its group; where the parameters are given, when nothing divides them."""
     step = way.way(tensor)
     if step is not None and not is_idiom(step.place.module):

@@ -10,13 +10,15 @@ from wdlint.config import Settings, configuration
 from wdlint.findings import Finding
 from wdlint.grouping.policy import policy as named_policy
 from wdlint.linter import LintSettings
-from wdlint.live.effect import Run
+from wdlint.live.effect import Run, effects
 from wdlint.live.judging import Judged, judge
 from wdlint.live.models import LiveModel, live_model
 from wdlint.live.optimizers import LiveOptimizer, live_optimizers
 from wdlint.live.report import Report
 from wdlint.live.sources import running_code
+from wdlint.live.table import memberships
 from wdlint.models.wording import counted
+from wdlint.report.inventory.of_code import code_table
 
 
 def audit(
@@ -55,15 +57,16 @@ def audit(
     seen = live_model(model)
     optimizers = live_optimizers(optimizer, seen.names)
     judged = judge(seen, optimizers, code, judged_by)
+    amounts = tuple(tuple(effects(one)) for one in optimizers)
+    places = memberships(seen.inventory, optimizers, amounts, judged.built_at, judged.decided)
     return Report(
-        inventory=seen.inventory,
-        policy=standard,
-        optimizers=tuple(optimizers),
         findings=tuple(sorted(judged.findings, key=_loudest_first)),
         notes=tuple(_notes(seen, optimizers, judged)),
+        table=code_table(seen.inventory, standard, places),
+        optimizers=tuple(optimizers),
+        effects=amounts,
         run=Run(steps_per_epoch, total_steps),
         texts=judged.texts,
-        built_at=judged.built_at,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wdlint.facts.keys import FRAMEWORK
+from wdlint.findings import Position, Span
 from wdlint.live.optimizers import LiveOptimizer
 from wdlint.live.values import is_plain, plain
 from wdlint.reading.text import Source
@@ -22,6 +23,12 @@ class Canonical:
 
     source: Source
     groups: int
+
+    @property
+    def span(self) -> Span:
+        """All of it."""
+        start = Position(HEAD, 1)
+        return Span(self.source.filename, start, Position(HEAD + self.groups + 1, 1))
 
     def place(self, row: int) -> str:
         """What a row is about, for people."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from wdlint.findings import Finding, Span
 from wdlint.grouping.world import World, world
 from wdlint.linter import OWN, LintSettings, check_source, evaluator_of
 from wdlint.live.canonical import Canonical, canonical
-from wdlint.live.matching import Built, Match, as_seen, built_in, by_themselves, given, matched, matches
+from wdlint.live.matching import Built, Match, as_seen, built_in, by_themselves, deciding, given, matched, matches
 from wdlint.live.models import LiveModel
 from wdlint.live.optimizers import LiveOptimizer
 from wdlint.live.sources import Code
@@ -27,12 +27,14 @@ from wdlint.reading.tree import Module
 class Judged:
     """The findings about all optimizers. `texts`: those written down as code, by the file name in their findings.
 
-    `built_at`: where each optimizer was built; None where its code was not found.
+    `built_at`: where each optimizer was built, in such a text where its code was not found. `decided`: for each
+    optimizer, where a parameter was put into its group, by name; what is not there was given as a whole.
     """
 
     findings: tuple[Finding, ...]
     texts: dict[str, Canonical]
-    built_at: tuple[Span | None, ...]
+    built_at: tuple[Span, ...]
+    decided: tuple[Mapping[str, Span], ...]
     suppressed: int
 
 
@@ -45,13 +47,17 @@ def judge(model: LiveModel, optimizers: Sequence[LiveOptimizer], code: Code, set
     found = _found(known, optimizers, code.sources, project)
     findings, suppressed = _in_code(known, optimizers, seen, found, project, settings)
     texts: dict[str, Canonical] = {}
-    for index, one in enumerate(optimizers):
-        if found[index] is None:
-            name = f"<{one.name}>" if len(optimizers) == 1 else f"<{one.name}, optimizer {index}>"
-            texts[name] = canonical(one, name)
-            findings += _by_itself(known, one, seen[index], texts[name], settings)
-    built_at = tuple(one.match.site.module.span(one.match.site.call) if one else None for one in found)
-    return Judged(tuple(findings), texts, built_at, suppressed)
+    built_at: list[Span] = []
+    for index, (one, where) in enumerate(zip(optimizers, found, strict=True)):
+        if where is not None:
+            built_at.append(where.match.site.module.span(where.match.site.call))
+            continue
+        name = "<memory>" if len(optimizers) == 1 else f"<memory: optimizer {index}>"
+        texts[name] = canonical(one, name)
+        built_at.append(texts[name].span)
+        findings += _by_itself(known, one, seen[index], texts[name], settings)
+    decided = tuple({} if one is None else deciding(one.match, known) for one in found)
+    return Judged(tuple(findings), texts, tuple(built_at), decided, suppressed)
 
 
 def _seen(known: World, optimizer: LiveOptimizer, optimizers: Sequence[LiveOptimizer]) -> Seen:

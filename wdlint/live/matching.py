@@ -9,7 +9,9 @@ from typing import Any
 from wdlint.facts import deepspeed, library_groups
 from wdlint.facts.assignment import Assignment, Failed, MadeGroup, Seen, followed
 from wdlint.facts.library_groups import LibrarySite
+from wdlint.facts.membership import decided
 from wdlint.facts.optimizers import Given, OptimizerSite, agreed, sites
+from wdlint.findings import Span
 from wdlint.grouping.values import Forced, Trail
 from wdlint.grouping.world import World
 from wdlint.live.optimizers import LiveOptimizer
@@ -153,6 +155,17 @@ def _decaying(groups: Iterable[MadeGroup], optimizer: LiveOptimizer) -> list[Mad
 def _agrees(value: Value, real: Any) -> bool:
     """Whether what the code says may be what is there."""
     return not is_open(value) and any(option.value == plain(real) for option in alternatives(value))
+
+
+def deciding(match: Match, known: World) -> dict[str, Span]:
+    """Where each parameter of a way was put into its group, by its name in the live model."""
+    names = _names(match.way, known) or {}
+    return {
+        names[tensor]: decided(match.site, match.way, group, tensor)
+        for group in match.way.groups
+        for tensor in group.members
+        if tensor in names
+    }
 
 
 def given(optimizer: LiveOptimizer) -> Given:

@@ -15,6 +15,11 @@ def relative(filename: str, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_absolute() and path.is_relative_to(root) else filename
 
 
+def in_memory(span: Span) -> bool:
+    """Whether a place is in no file: what was seen there is an object of a running process."""
+    return span.filename.startswith("<")
+
+
 def at(span: Span) -> str:
     """`row:column`, in a notebook `cell N:row:column`."""
     place = f"{span.start.row}:{span.start.column}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from wdlint.models.parameters import Parameter
 from wdlint.report.inventory.table import DecayTable, Fate, Line, remarks
+from wdlint.report.place import in_memory
 from wdlint.report.printable import encodable
 
 POLICY_DECAY: Mapping[Fate, bool | None] = {
@@ -86,5 +87,5 @@ def _membership(line: Line) -> dict[str, Any]:
         "optimizer": found.optimizer,
         "group": found.group,
         "weight_decay": found.decay,
-        "decided_at": place if cell is None else {**place, "cell": cell},
+        "decided_at": None if in_memory(found.decided) else place if cell is None else {**place, "cell": cell},
     }

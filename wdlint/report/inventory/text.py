@@ -11,7 +11,7 @@ from wdlint.models.folding import pattern
 from wdlint.models.parameters import Inventory, Parameter, Shape
 from wdlint.report.frame import wrapped
 from wdlint.report.inventory.table import TIMES, DecayTable, Fate, Line, Total, differs, origin, remarks
-from wdlint.report.place import at
+from wdlint.report.place import at, in_memory
 from wdlint.report.printable import printable
 from wdlint.report.style import Style, Terminal
 
@@ -56,7 +56,8 @@ def _columns(table: DecayTable) -> list[_Column]:
         if len(code.optimizers) > 1:
             found.append(_Column("optimizer", lambda line: str(line.membership.optimizer) if line.membership else "-"))
         found.append(_Column("group", lambda line: str(line.membership.group) if line.membership else "-"))
-        found.append(_Column("line", lambda line: decided(line, code.site) or "-"))
+        if not in_memory(code.site):
+            found.append(_Column("line", lambda line: decided(line, code.site) or "-"))
     return [*found, _ELEMENTS, _CLASS]
 
 
@@ -122,7 +123,7 @@ def decided(line: Line, site: Span) -> str:
 def optimizers(code: Memberships) -> Iterator[str]:
     """A line for each optimizer, and one for each of its groups."""
     for index, one in enumerate(code.optimizers):
-        place = f"{one.span.filename}:{at(one.span).rpartition(':')[0]}"
+        place = one.span.filename if in_memory(one.span) else f"{one.span.filename}:{at(one.span).rpartition(':')[0]}"
         yield f"optimizer {index}: {one.name}, {place}" + (
             f", not followed: {one.unresolved}" if one.unresolved else ""
         )
@@ -152,7 +153,7 @@ def model_line(inventory: Inventory) -> str:
 def _advice(table: DecayTable) -> str:
     """What to do next; empty where there is nothing."""
     if table.code is not None:
-        if not any(differs(line) or line.fate is Fate.OMITTED for line in table.lines):
+        if in_memory(table.code.site) or not any(differs(ln) or ln.fate is Fate.OMITTED for ln in table.lines):
             return ""
         model = f" --model {table.inventory.spec}" if table.code.named else ""
         return f"`wdlint check {table.code.site.filename}{model}` says what is wrong with it and offers fixes"
