@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wdlint.config import Settings, configuration
+from wdlint.config import ConfigError, Settings, configuration
 from wdlint.findings import Finding
 from wdlint.grouping.policy import policy as named_policy
 from wdlint.linter import LintSettings
 from wdlint.live.effect import Run, effects
 from wdlint.live.judging import Judged, judge
+from wdlint.live.measured import measured
 from wdlint.live.models import LiveModel, live_model
-from wdlint.live.optimizers import LiveOptimizer, live_optimizers
+from wdlint.live.optimizers import LiveOptimizer, each, live_optimizers
 from wdlint.live.report import Report
 from wdlint.live.sources import running_code
 from wdlint.live.table import memberships
-from wdlint.models.wording import counted
+from wdlint.optimizers import added, registry
+from wdlint.optimizers.added import Added
 from wdlint.report.inventory.of_code import code_table
 
 
@@ -43,7 +46,8 @@ def audit(
         counts where they are not given; without either, "strict".
     steps_per_epoch, total_steps: optimizer steps, for the timescale in epochs and the total shrink.
 
-    Raises TypeError for what is no model or no optimizer, ValueError for a policy that does not exist.
+    Raises TypeError for what is no model or no optimizer, ValueError for a policy that does not exist and for a
+    configuration that cannot be read.
     """
     code = running_code(depth=2)
     settings = _settings(code.root)
@@ -52,9 +56,13 @@ def audit(
         policy=policy or settings.policy,
         decay=tuple(decay) or settings.decay,
         no_decay=tuple(no_decay) or settings.no_decay,
+        optimizers=(*settings.optimizers, *_saved()),
     )
     standard = named_policy(judged_by.policy, judged_by.decay, judged_by.no_decay)
     seen = live_model(model)
+    registry.use(judged_by.optimizers)
+    judged_by = replace(judged_by, optimizers=(*judged_by.optimizers, *measured(each(optimizer))))
+    registry.use(judged_by.optimizers)
     optimizers = live_optimizers(optimizer, seen.names)
     judged = judge(seen, optimizers, code, judged_by)
     amounts = tuple(tuple(effects(one)) for one in optimizers)
@@ -70,9 +78,20 @@ def audit(
     )
 
 
+def _saved() -> tuple[Added, ...]:
+    """What `wdlint probe --save` has kept."""
+    try:
+        return added.saved()
+    except added.AddedError:
+        return ()
+
+
 def _settings(folder: Path) -> Settings:
-    """What the project configures."""
-    return configuration({})(folder)
+    """What the project configures. Raises ValueError."""
+    try:
+        return configuration({})(folder)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
 
 
 def _loudest_first(finding: Finding) -> tuple[int, object, str]:
@@ -88,7 +107,6 @@ def _notes(model: LiveModel, optimizers: Sequence[LiveOptimizer], judged: Judged
         )
     if judged.suppressed:
         yield f"{judged.suppressed} findings are suppressed by comments in the code"
-    held = frozenset[str]().union(*(optimizer.held for optimizer in optimizers))
     for optimizer in optimizers:
         yield from optimizer.notes
         for index, group in enumerate(optimizer.groups):
@@ -103,6 +121,3 @@ def _notes(model: LiveModel, optimizers: Sequence[LiveOptimizer], judged: Judged
                 f"{len(foreign)} of the {total} tensors that {optimizer.name} holds are no parameters of this model:"
                 " those of another one, or the model was made, replaced or sharded after the optimizer was built"
             )
-    left = [parameter for parameter in model.inventory.trainable if parameter.name not in held]
-    if left:
-        yield f"{len(left)} trainable parameters are in no group: {counted(left)}"

@@ -73,15 +73,16 @@ def live_optimizers(given: Any, names: Mapping[int, tuple[str, ...]]) -> list[Li
 
     `names`: the model's parameters by `id`. Raises TypeError for what holds no optimizer.
     """
-    return [_live(one, names) for one in _each(given)]
+    return [_live(one, names) for one in each(given)]
 
 
-def _each(given: Any) -> Iterator[Any]:
+def each(given: Any) -> Iterator[Any]:
+    """The optimizers in what a user gave, one by one. Raises TypeError for what holds none."""
     if isinstance(given, list | tuple):
         if not given:
             raise TypeError("the list of optimizers is empty")
         for one in given:
-            yield from _each(one)
+            yield from each(one)
         return
     several = getattr(given, "optimizers", None) or getattr(given, "chained_optimizers", None)
     if isinstance(several, list | tuple) and several and all(map(_is_optimizer, several)):
@@ -102,7 +103,7 @@ def _is_optimizer(value: Any) -> bool:
 def _live(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> LiveOptimizer:
     layers = list(_layers(optimizer))
     inner = layers[-1]
-    path, law = _class(type(inner))
+    path, law = law_of(type(inner))
     groups = max(
         (tuple(_groups(layer, names)) for layer in layers),
         key=lambda found: sum(len(group.members) for group in found),
@@ -117,31 +118,37 @@ def _live(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> LiveOptimizer
     )
 
 
+def inner_class(optimizer: Any) -> type:
+    """The class of the optimizer itself, within whatever wraps it."""
+    return type(list(_layers(optimizer))[-1])
+
+
 def _layers(optimizer: Any) -> Iterator[Any]:
     """The optimizer and those that it holds, one within the other, down to one whose law is known."""
     seen: set[int] = set()
     while id(optimizer) not in seen and len(seen) < DEEPEST:
         seen.add(id(optimizer))
         yield optimizer
-        if registry.find(_path(type(optimizer))) is not None:
+        if registry.find(class_path(type(optimizer))) is not None:
             return
         held = (vars(optimizer).get(name) for name in INNER if hasattr(optimizer, "__dict__"))
         optimizer = next((one for one in held if one is not None and _is_optimizer(one)), optimizer)
 
 
-def _path(cls: type) -> str:
+def class_path(cls: type) -> str:
+    """The dotted path of a class where it is defined."""
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _class(cls: type) -> tuple[str, Law | None]:
+def law_of(cls: type) -> tuple[str, Law | None]:
     """The path of a class, and its law: its own, or that of a base when it changes nothing that matters."""
     for base in cls.__mro__:
-        law = registry.find(_path(base))
+        law = registry.find(class_path(base))
         if law is not None:
-            return _path(base if base is cls else cls), law
+            return class_path(base if base is cls else cls), law
         if DECISIVE & vars(base).keys():
             break
-    return _path(cls), None
+    return class_path(cls), None
 
 
 def _groups(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> Iterator[LiveGroup]:

@@ -139,7 +139,7 @@ class Report:
     def _line(self, finding: Finding, terminal: Terminal) -> str:
         span = finding.span
         written = self.texts.get(span.filename)
-        where = f"{span.filename} {written.place(span.start.row)}" if written else place(span, Path.cwd())
+        where = f"{span.filename}, {written.place(span.start.row)}" if written else place(span, Path.cwd())
         said = terminal.paint(f"{finding.severity}[{finding.code}]", STYLES[finding.severity])
         return f"{where}: {said} {finding.name}: {finding.message}"
 
