@@ -11,6 +11,8 @@ import pytest
 import wdlint
 
 torch = pytest.importorskip("torch")
+from torch.optim.optimizer import register_optimizer_step_pre_hook  # noqa: E402
+
 pytestmark = pytest.mark.torch
 nn = torch.nn
 
@@ -66,3 +68,217 @@ def test_param_groups_are_what_the_policy_asks_for() -> None:
     ]
     assert codes(wdlint.audit(model, torch.optim.AdamW(groups))) == []
     assert len(wdlint.param_groups(nn.Linear(3, 3, bias=False))) == 1
+
+
+# what is around a model or an optimizer
+
+
+class Holding(torch.optim.Optimizer):
+    """As accelerate's AcceleratedOptimizer: an Optimizer that passes everything on to the one it holds."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+
+    @property
+    def param_groups(self) -> Any:
+        return self.optimizer.param_groups
+
+    @param_groups.setter
+    def param_groups(self, groups: Any) -> None:
+        self.optimizer.param_groups = groups
+
+    @property
+    def state(self) -> Any:
+        return self.optimizer.state
+
+    @property
+    def defaults(self) -> Any:
+        return self.optimizer.defaults
+
+
+class Larc:
+    """As apex's LARC: no Optimizer at all."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optim = optimizer
+
+    @property
+    def param_groups(self) -> Any:
+        return self.optim.param_groups
+
+
+class Lookahead(torch.optim.Optimizer):
+    """As in timm: its own defaults and the groups of the one that it holds."""
+
+    def __init__(self, base: Any) -> None:
+        self._base_optimizer = base
+        self.base_optimizer = base
+        self.param_groups = base.param_groups
+        self.defaults = {**base.defaults, "lookahead_k": 6}
+
+
+class ZeroStage2:
+    """As DeepSpeed's: flat partitions in the groups, the model's own tensors beside them."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.bit16_groups = [list(group["params"]) for group in optimizer.param_groups]
+        for group in optimizer.param_groups:
+            group["params"] = [nn.Parameter(torch.cat([p.detach().flatten() for p in group["params"]]))]
+        self.optimizer = optimizer
+
+    @property
+    def param_groups(self) -> Any:
+        return self.optimizer.param_groups
+
+
+@pytest.mark.parametrize("around", [Holding, Larc, Lookahead, ZeroStage2, lambda o: Holding(Larc(o)), lambda o: [o]])
+def test_an_optimizer_is_found_in_what_holds_it(around: Any) -> None:
+    model = net()
+    report = wdlint.audit(model, around(torch.optim.AdamW(split(model, 0.1))))
+    plain = wdlint.audit(model, torch.optim.AdamW(split(model, 0.1)))
+    assert report.optimizers[0].name == "AdamW"
+    assert report.to_dict()["parameters"] == plain.to_dict()["parameters"]
+    assert codes(report) == codes(plain) == []
+
+
+def test_a_compiled_model_has_the_names_of_the_model() -> None:
+    model = net()
+    model[3] = torch.compile(model[3])
+    report = wdlint.audit(torch.compile(model), torch.optim.AdamW(split(model, 0.1)))
+    assert [p.name for p in report.inventory.parameters] == [name for name, _ in net().named_parameters()]
+    assert report.inventory.model_class == "Sequential"
+    assert codes(report) == []
+
+
+def test_several_optimizers_train_a_model_together() -> None:
+    model = net()
+    weights = torch.optim.SGD(model[1].parameters(), 0.1, weight_decay=1e-4)
+    others = torch.optim.AdamW(split(nn.ModuleList([model[0], model[2], model[3]]), 0.1), weight_decay=0.1)
+    report = wdlint.audit(model, [weights, others])
+    assert {p["optimizer"] for p in report.to_dict()["parameters"]} == {0, 1}
+    assert codes(report) == ["WD400"]  # SGD's, as advice
+    assert "WD207" in codes(wdlint.audit(model, others))
+
+
+def test_a_class_that_nobody_listed_is_measured_and_training_is_not_disturbed() -> None:
+    class Own(torch.optim.Optimizer):
+        def __init__(self, params: Any, lr: float, weight_decay: float = 0.0) -> None:
+            super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+
+        @torch.no_grad()
+        def step(self, closure: Any = None) -> None:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        p.mul_(1 - group["weight_decay"]).add_(p.grad, alpha=-group["lr"])
+
+    model = net()
+    optimizer = Own(model.parameters(), lr=0.1, weight_decay=0.05)
+    stepped: list[Any] = []
+    hook = register_optimizer_step_pre_hook(lambda *given: stepped.append(given))
+    random, weights = torch.get_rng_state(), [p.clone() for p in model.parameters()]
+    try:
+        report = wdlint.audit(model, optimizer)
+    finally:
+        hook.remove()
+    assert codes(report) == ["WD400", "WD503"]
+    assert report.effects[0][0].timescale == pytest.approx(20)
+    assert not stepped
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(torch.equal(p, before) for p, before in zip(model.parameters(), weights, strict=True))
+    assert not optimizer.state
+
+
+# what is odd
+
+
+def test_tensors_of_another_model_are_named() -> None:
+    report = wdlint.audit(net(), torch.optim.AdamW(split(net(), 0.1)))
+    assert codes(report) == ["WD207"]
+    assert any("are no parameters of this model" in note for note in report.notes)
+    with pytest.raises(wdlint.AuditError, match="WD207"):
+        report.raise_for("error")
+
+
+def test_a_part_that_was_replaced_after_the_optimizer_was_built_is_named() -> None:
+    model = net()
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.0)
+    model[3] = nn.Linear(4, 2)
+    report = wdlint.audit(model, optimizer)
+    (finding,) = (one for one in report.findings if one.code == "WD207")
+    assert finding.severity == "error"
+    assert "1 weight (3.weight) and 1 bias (3.bias)" in finding.message
+    assert {row["name"] for row in report.to_dict()["parameters"] if row["group"] is None} == {"3.weight", "3.bias"}
+
+
+@pytest.mark.parametrize(
+    ("decay", "expected", "said"),
+    [
+        (float("nan"), ["WD501"], "NaN"),
+        (None, ["WD501"], "None"),
+        (-0.1, ["WD501"], "-0.1"),
+        ("0.1", ["WD501"], "the string '0.1'"),
+        (torch.tensor(0.1), [], "is a tensor"),
+        (torch.zeros(3), [], "is a tensor"),
+    ],
+)
+def test_decays_that_are_no_numbers_are_named(decay: Any, expected: list[str], said: str) -> None:
+    model = net()
+    optimizer = torch.optim.AdamW(split(model, 0.1))
+    optimizer.param_groups[0]["weight_decay"] = decay
+    report = wdlint.audit(model, optimizer)
+    assert codes(report) == expected
+    assert said in str(report)
+
+
+def test_an_empty_group_is_named() -> None:
+    model = net()
+    report = wdlint.audit(model, torch.optim.AdamW([*split(model, 0.1), {"params": [], "weight_decay": 0.0}]))
+    assert "WD213" in codes(report) or any("group 2 of AdamW is empty" in note for note in report.notes)
+
+
+def test_lazy_modules_are_named() -> None:
+    model = nn.Sequential(nn.LazyLinear(3), nn.LayerNorm(3))
+    report = wdlint.audit(model, torch.optim.AdamW(model.parameters()))
+    assert "WD400" in codes(report)
+    assert any("2 parameters have no shape before the first batch" in note for note in report.notes)
+
+
+def test_a_stale_state_is_named() -> None:
+    model = net()
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.zeros(2, dtype=torch.long)).sum().backward()
+    optimizer.step()
+    assert wdlint.audit(model, optimizer).notes == ()
+    optimizer.state[model[1].weight]["exp_avg"] = torch.zeros(7)
+    optimizer.state[nn.Parameter(torch.zeros(3))] = {"step": 1}
+    notes = "\n".join(wdlint.audit(model, optimizer).notes)
+    assert "keeps a state for 1 tensor that no group of it holds" in notes
+    assert "the state of 1 tensor has another shape than the parameter" in notes
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizer", "error"),
+    [
+        (3, torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.1), "the model must be a torch.nn.Module, not an int"),
+        (net(), 3, "the optimizer must be a torch optimizer or a list of them, not int"),
+        (net(), torch.optim.SGD, "the optimizer must be a torch optimizer or a list of them, not type"),
+        (net(), [], "the list of optimizers is empty"),
+    ],
+)
+def test_what_is_no_model_and_what_is_no_optimizer(model: Any, optimizer: Any, error: str) -> None:
+    with pytest.raises(TypeError, match=error):
+        wdlint.audit(model, optimizer)
+
+
+def test_wrong_words_are_refused() -> None:
+    model = net()
+    optimizer = torch.optim.AdamW(model.parameters())
+    with pytest.raises(ValueError, match="there is no policy 'strikt'"):
+        wdlint.audit(model, optimizer, policy="strikt")
+    with pytest.raises(ValueError, match="severity is one of"):
+        wdlint.audit(model, optimizer).raise_for("bad")
+    with pytest.raises(ValueError, match="weight_decay must be a number of 0 or more"):
+        wdlint.param_groups(model, -0.1)
+    with pytest.raises(ValueError, match="nothing to train"):
+        wdlint.param_groups(model.requires_grad_(False))

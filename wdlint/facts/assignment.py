@@ -71,11 +71,12 @@ class Seen:
     """What is known beside groups that were seen in memory; what is frozen there is frozen for sure.
 
     `elsewhere`: the names of what other optimizers hold. `replaced`: the names of parameters in whose place the groups
-    hold other tensors of the same shape.
+    hold other tensors of the same shape. `foreign`: the groups, by index, that hold tensors of no model that is known.
     """
 
     elsewhere: frozenset[str] = frozenset()
     replaced: frozenset[str] = frozenset()
+    foreign: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,9 @@ def listed(way: Assignment) -> bool:
 
 def empty(way: Assignment) -> Iterator[Mistake]:
     """Groups without a member, where neither a drained iterator (WD205) nor a wrong list explains it."""
-    for group in way.groups:
+    for index, group in enumerate(way.groups):
+        if way.seen is not None and index in way.seen.foreign:
+            continue
         if not group.members and all(world.exact for world in way.worlds) and not way.trail.drained and not listed(way):
             yield Mistake(way, Cause.EMPTY, (), place=group.place)
 

@@ -62,7 +62,8 @@ def judge(model: LiveModel, optimizers: Sequence[LiveOptimizer], code: Code, set
 
 def _seen(known: World, optimizer: LiveOptimizer, optimizers: Sequence[LiveOptimizer]) -> Seen:
     elsewhere = frozenset(name for other in optimizers if other is not optimizer for name in other.held)
-    return Seen(elsewhere, frozenset(_replaced(known, optimizer, elsewhere)))
+    foreign = frozenset(index for index, group in enumerate(optimizer.groups) if group.foreign)
+    return Seen(elsewhere, frozenset(_replaced(known, optimizer, elsewhere)), foreign)
 
 
 def _replaced(known: World, optimizer: LiveOptimizer, elsewhere: frozenset[str]) -> Iterator[str]:

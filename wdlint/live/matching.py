@@ -137,7 +137,12 @@ def as_seen(match: Match, optimizer: LiveOptimizer, known: World, seen: Seen) ->
     lost = frozenset(tensor.parameter.name for tensor, name in names.items() if name in seen.replaced)
     groups = tuple(_decaying(way.groups, optimizer))
     return replace(
-        way, groups=groups, frozen=frozen, unsure=False, rerun=rerun if again else None, seen=Seen(elsewhere, lost)
+        way,
+        groups=groups,
+        frozen=frozen,
+        unsure=False,
+        rerun=rerun if again else None,
+        seen=Seen(elsewhere, lost, seen.foreign),
     )
 
 

@@ -6,6 +6,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from wdlint.live.optimizers import class_path, inner_class, law_of
@@ -68,10 +69,12 @@ def _measured(cls: type, defaults: Mapping[str, Any]) -> Added | None:
 
 
 def _as_read(cls: type) -> Iterator[str]:
-    """The path by which code that is read knows a class of the script that runs."""
-    spec = getattr(sys.modules.get("__main__"), "__file__", None)
-    if cls.__module__ == "__main__" and spec:
-        yield f"{spec.rpartition('/')[2].removesuffix('.py')}.{cls.__qualname__}"
+    """The path by which code that is read knows a class: its file and its own name."""
+    module = cls.__module__
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if module == "__main__" and isinstance(file, str):
+        module = Path(file).stem
+    yield f"{module}.{cls.__name__}"
 
 
 @contextmanager

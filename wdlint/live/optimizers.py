@@ -136,8 +136,8 @@ def _layers(optimizer: Any) -> Iterator[Any]:
 
 
 def class_path(cls: type) -> str:
-    """The dotted path of a class where it is defined."""
-    return f"{cls.__module__}.{cls.__qualname__}"
+    """The dotted path of a class where it is defined; of one in a function, without Python's `<locals>`."""
+    return f"{cls.__module__}.{cls.__qualname__}".replace(".<locals>", "")
 
 
 def law_of(cls: type) -> tuple[str, Law | None]:
