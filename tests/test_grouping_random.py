@@ -124,7 +124,8 @@ def difference(seed_model: Random, seed_code: Random, bare: bool, count: Counter
         count["raised"] += 1
         raises = any(isinstance(way, Failed) and way.raises for way in ways)
         count["raised, said so"] += raises
-        if len(answers) == 1 and not reasons and not allowed(really) and bears(text, really):
+        skipped = any(way.trail.skipped for way in ways if isinstance(way, Assignment))
+        if len(answers) == 1 and not reasons and not skipped and not allowed(really) and bears(text, really):
             return f"{text[len(PRELUDE) :]}\n{whole}\nexecution raises {really!r}; the interpreter says {answers[0]}"
         return ""
     if any(isinstance(way, Failed) and way.raises for way in ways) and len(ways) == 1:

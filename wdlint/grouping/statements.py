@@ -122,6 +122,7 @@ def _before(run: Interpreter, body: list[ast.stmt], statement: ast.stmt, scope: 
     except NotFollowed as error:
         if "requires_grad" in ast.unparse(statement):
             run.unsure = True
+        run.trail.skipped.append(statement)
         unknown = Lost(str(error))
         binds, changes = touched(scope.module, body, statement)
         for name in binds:

@@ -216,11 +216,15 @@ class Subject:
 
 @dataclass(slots=True, eq=False)
 class Trail:
-    """What a run remembers of each tensor."""
+    """What a run remembers: of each tensor, of iterators that were empty, and the statements that it passed over.
+
+    `skipped`: they could not be followed, and nothing that decides the groups came of them.
+    """
 
     tests: dict[Tensor, list[Test]] = field(default_factory=dict)
     steps: dict[Tensor, list[Step]] = field(default_factory=dict)
     drained: list[tuple[Once, Place]] = field(default_factory=list)
+    skipped: list[ast.stmt] = field(default_factory=list)
 
 
 class Table(dict[Any, Any]):
