@@ -6,6 +6,8 @@ negated or neither, ranks with a gap. It tries both on typical parameters (`line
 patterns are made for) and names one that is in both groups or in none, so that negations, De Morgan, other names
 for the variables and the order of conditions make no difference. Tests that it cannot try must be the same on both
 sides. If only `requires_grad` is missing on one side, that is advice: frozen parameters are not updated anyway.
+Where the model is known, WD206 and WD207 name the parameters, and nothing is said if there is none; what they leave
+open is said here with its number.
 
 ## Why it hurts
 A parameter that passes both tests is in two groups, which torch refuses; one that passes neither is in no
@@ -34,8 +36,10 @@ from collections.abc import Iterator
 
 from wdlint.facts.filters import Mismatch, mismatches
 from wdlint.facts.optimizers import OptimizerSite
+from wdlint.facts.shares import Shares, shares
 from wdlint.findings import Finding, Related, Severity, by_hand
 from wdlint.linter import Context
+from wdlint.models.wording import counted
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(
@@ -51,18 +55,32 @@ RULE = Rule(
 def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
     """Say where a parameter is in both groups or in none."""
     for found in mismatches(site):
+        shared = None if found.frozen else shares(site, context.settings.built)
+        if shared is not None and (shared.told or not (shared.twice or shared.never)):
+            continue  # WD206 or WD207 says it, or what the tests disagree about does not occur in this model
         here = found.exempt.module is site.module
         exempt = found.exempt.module.span(found.exempt.node)
         decayed = Related("the decayed group's filter", found.decayed.module.span(found.decayed.node))
         yield RULE.finding(
             exempt if here else site.span,
-            _message(found),
+            _message(found) if shared is None else _proved(shared),
             severity=Severity.ADVICE if found.frozen else None,
             site=site.span,
             label="not the negation of the other filter" if here else "its groups do not fit together",
             related=[decayed] if here else [decayed, Related("the exempt group's filter", exempt)],
             fix=by_hand("write one filter as `not` of the other, over the same list and with the same conditions"),
+            model=shared.model if shared is not None else None,
         )
+
+
+def _proved(shared: Shares) -> str:
+    of = f"of {len(shared.inventory.parameters)} tensors of {shared.inventory.model_class}"
+    parts = []
+    if shared.twice:
+        parts.append(f"{len(shared.twice)} {of} in both groups, which torch refuses: {counted(shared.twice)}")
+    if shared.never:
+        parts.append(f"{len(shared.never)} {of} in neither and never trained: {counted(shared.never)}")
+    return "the filters of the two groups do not fit together: " + "; ".join(parts)
 
 
 def _message(found: Mismatch) -> str:

@@ -4,7 +4,7 @@
 Finds a stored `named_parameters()`, `parameters()`, `filter(...)` or generator expression that is read twice
 on one path, or once in every round of a loop. An optimizer, a comprehension, `list`, `sum` and `clip_grad_norm_`
 all read it to its end; `next(params).device` takes the first element out. Uses on branches that exclude each other
-are fine.
+are fine. Where the model is known, it says how many of its tensors no group gets.
 
 ## Why it hurts
 The second reader gets nothing: its group has no parameters, and they are never trained or never decayed.
@@ -39,9 +39,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wdlint.facts.iterators import ExhaustedIterator, is_list_shadowed
+from wdlint.facts.shares import never_trained
 from wdlint.findings import Applicability, Finding, Fix, Related, Severity
 from wdlint.fixing.calls import wrap
 from wdlint.linter import Context
+from wdlint.models.wording import counted
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(
@@ -69,6 +71,12 @@ def check(found: ExhaustedIterator, context: Context) -> Iterator[Finding]:
     else:
         message = f"`{name}` was read to its end on line {first.start.row}: here it is empty"
         label = "nothing is left"
+    lost = never_trained(found, context.evaluator, context.settings.built)
+    if lost is not None and lost.never:
+        message += (
+            f"; {len(lost.never)} of {len(lost.inventory.parameters)} tensors of {lost.inventory.model_class} are in no"
+            f" group and never optimized: {counted(lost.never)}"
+        )
     if not found.repeated:
         related.append(Related("`next` takes one out" if found.peeked else "read to its end here", first))
     yield RULE.finding(
@@ -78,6 +86,7 @@ def check(found: ExhaustedIterator, context: Context) -> Iterator[Finding]:
         related=related,
         help=f"store a list, or ask the model again instead of reading `{name}` twice",
         fix=_fix(found),
+        model=lost.model if lost is not None and lost.never else None,
     )
 
 

@@ -3,7 +3,8 @@
 ## What it does
 Finds keys of group dictionaries that neither the optimizer's class nor anything else in the project reads. An
 error for a key that resembles `weight_decay` (`weight_decay_rate`, `wd`, `weight-decay`), a warning for
-others with a numeric value, where the class is known. Keys that frameworks read are known.
+others with a numeric value, where the class is known. Keys that frameworks read are known. Where the model is known,
+it says which norms, biases and embeddings are decayed all the same.
 
 ## Why it hurts
 torch keeps any key without a word. The value written under it has no effect, and the group is decayed by the
@@ -41,10 +42,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from wdlint.facts.keys import FRAMEWORK, is_read
-from wdlint.facts.optimizers import Group, OptimizerSite
+from wdlint.facts.optimizers import Decay, Group, OptimizerSite
+from wdlint.facts.shares import held
 from wdlint.findings import Applicability, Finding, Fix, Position, Severity, Span
 from wdlint.fixing.calls import rename_key
 from wdlint.linter import Context
+from wdlint.models.wording import counted, described
 from wdlint.reading.values import Entry, Unknown, alternatives, number
 from wdlint.rule import CODE, Rule
 
@@ -70,7 +73,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             # what a class does that is not measured, or takes any argument, is not known
             judged = near or (law is not None and not law.open and _is_setting(entry))
             if judged and not _is_known(site, entry.key) and not _read_somewhere(site, group, entry.key):
-                yield _finding(site, group, entry, near)
+                yield _finding(site, group, entry, near, context)
 
 
 def _is_known(site: OptimizerSite, key: str) -> bool:
@@ -105,7 +108,7 @@ def _distance(left: str, right: str) -> int:
     return row[-1]
 
 
-def _finding(site: OptimizerSite, group: Group, entry: Entry, near: bool) -> Finding:
+def _finding(site: OptimizerSite, group: Group, entry: Entry, near: bool, context: Context) -> Finding:
     if not near:
         return RULE.finding(
             _key_span(site, group, entry),
@@ -118,13 +121,22 @@ def _finding(site: OptimizerSite, group: Group, entry: Entry, near: bool) -> Fin
     decay = site.decay_of(group)
     where = {"default": f"{site.name}'s default", "constructor": "the constructor's"}.get(decay.source, "its")
     instead = f"; this group decays by {where} {decay.text}" if decay.text != "?" else ""
+    known = held(site, group, context.settings.built)
+    # what the decay that the group gets after all should not reach
+    reached = [p for p in known[1] if context.policy.decays(p) is False] if known and _is_decayed(decay) else []
     return RULE.finding(
         _key_span(site, group, entry),
-        f"{site.name} does not read '{entry.key}'{instead}",
+        f"{site.name} does not read '{entry.key}'{instead}{f': {counted(reached)}' if reached else ''}",
         site=site.span,
         label=f"the key is '{DECAY}'",
         fix=_renamed(site, group, entry),
+        model=described(known[0]) if known and reached else None,
     )
+
+
+def _is_decayed(decay: Decay) -> bool:
+    found = number(decay.value)
+    return found is not None and found > 0
 
 
 def _key_span(site: OptimizerSite, group: Group, entry: Entry) -> Span:

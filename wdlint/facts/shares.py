@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from wdlint.facts.assignment import Assignment, Failed, assignments
 from wdlint.facts.causes import ordered
 from wdlint.facts.iterators import ExhaustedIterator
-from wdlint.facts.optimizers import OptimizerSite, sites
+from wdlint.facts.optimizers import Group, OptimizerSite, sites
 from wdlint.facts.structure import twice_or_never
 from wdlint.models.parameters import Inventory, Parameter
 from wdlint.models.wording import described
@@ -49,6 +49,22 @@ def _of_way(way: Assignment | Failed) -> Shares | None:
     never = [tensor for tensor in world.tensors.values() if tensor not in count and way.trains(tensor)]
     twice = [tensor for tensor, groups in count.items() if groups > 1]
     return Shares(ordered(way, twice), ordered(way, never), any(twice_or_never(way)), world.inventory)
+
+
+def held(site: OptimizerSite, group: Group, built: Inventory | None) -> tuple[Inventory, tuple[Parameter, ...]] | None:
+    """A site's model and the trained parameters of a group, in every way in which it comes about; None when not known."""
+    found = []
+    for way in assignments(site, built):
+        if isinstance(way, Failed) and way.raises:
+            continue
+        if isinstance(way, Failed) or len(way.worlds) != 1 or not way.worlds[0].exact or group.place is None:
+            return None
+        made = [one for one in way.groups if one.place is not None and one.place.node is group.place.node]
+        if len(made) != 1:
+            return None
+        members = ordered(way, (tensor for tensor in made[0].members if way.trains(tensor)))
+        found.append((way.worlds[0].inventory, members))
+    return found[0] if found and all(one == found[0] for one in found) else None
 
 
 def _is_second(iterator: ExhaustedIterator, place: Place) -> bool:
