@@ -52,7 +52,7 @@ def _of_way(way: Assignment | Failed) -> Shares | None:
 
 
 def held(site: OptimizerSite, group: Group, built: Inventory | None) -> tuple[Inventory, tuple[Parameter, ...]] | None:
-    """A site's model and the trained parameters of a group, in every way in which it comes about; None when not known."""
+    """A site's model and a group's trained parameters, in every way in which it comes about; None when not known."""
     found = []
     for way in assignments(site, built):
         if isinstance(way, Failed) and way.raises:

@@ -27,6 +27,7 @@ from wdlint.grouping.values import (
     is_bare,
 )
 from wdlint.grouping.world import Submodule
+from wdlint.models.parameters import Origin
 from wdlint.reading.values import ClassThing, Instance, Known, Place, Unknown, Value
 
 if TYPE_CHECKING:
@@ -144,14 +145,18 @@ def is_leaf(held: Submodule) -> bool:
 
 
 def is_counted(held: Submodule) -> bool:
-    """Whether all modules that a container holds are known: also where it lists blocks of one class without a gap."""
+    """Whether all modules that a container holds are known.
+
+    Libraries' models end a list of blocks of their own class, numbered without a gap, with nothing else.
+    """
     world = held.world
     if world.whole:
         return True
     children = world.children.get(held.path, {})
     classes = {world.lineage(where)[:1] for where in children.values()}
     return (
-        world.exact
+        world.inventory.origin is Origin.ATLAS
+        and len(children) > 1
         and held.lineage[:1] == ("torch.nn.ModuleList",)
         and list(children) == [str(number) for number in range(len(children))]
         and len(classes) == 1
