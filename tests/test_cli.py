@@ -620,7 +620,7 @@ def test_the_words_agree() -> None:
     assert tuple(report.FORMATS) == FORMATS
     options: Any = cli.commands["check"].params
     names = {option.name for option in options}
-    only_in_files = {"decay", "no-decay", "models"}
+    only_in_files = {"decay", "no-decay", "models", "optimizers"}
     assert {key.replace("-", "_") for key in KEYS.keys() - only_in_files} <= names
     assert tuple(KNOWN_POLICIES) == POLICIES
 

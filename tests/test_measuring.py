@@ -16,6 +16,7 @@ from toy_optimizers import Toy, toys  # noqa: E402
 from wdlint.optimizers.measuring.classify import classify  # noqa: E402
 from wdlint.optimizers.measuring.measure import Measured, Unmeasured, is_adaptive, measure  # noqa: E402
 from wdlint.optimizers.measuring.ways import find_way  # noqa: E402
+from wdlint.optimizers.probe import live_law  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -77,7 +78,7 @@ def same(found: Measured, law: registry.Law) -> None:
     ],
 )
 def test_arguments(name: str, options: dict[str, Any], mode: str) -> None:
-    found = measure(getattr(torch.optim, name), options, flags=False)
+    found = measure(getattr(torch.optim, name), options, flags=False, sides=False)
     assert found.mode == mode
     assert set(found.narrowing) == set(options) - {"foreach", "fused", "amsgrad"}
 
@@ -189,6 +190,13 @@ def test_a_class_that_needs_a_closure() -> None:
 def test_a_weight_without_gradient_keeps_its_decayed_share() -> None:
     left = measure(torch.optim.AdamW, flags=False).zero_gradient
     assert left == pytest.approx([(1 - 0.05 * 0.1) ** step for step in range(41)], abs=1e-6)
+
+
+def test_the_law_of_a_class_in_this_process() -> None:
+    law = live_law(torch.optim.NAdam, {"decoupled_weight_decay": True})
+    assert law is not None
+    assert (law.path, law.mode, law.adaptive) == ("torch.optim.nadam.NAdam", "decoupled_lr", True)
+    assert live_law(Raiser) is None
 
 
 def test_nothing_is_disturbed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 import textwrap
@@ -14,15 +15,10 @@ from typing import Any
 import pytest
 
 from wdlint.optimizers import generate, registry
-from wdlint.optimizers.registry import Law, find
+from wdlint.optimizers.registry import MODES, Law, find
+from wdlint.optimizers.sources import Sources
 
 FILE = Path(registry.__file__).with_name("registry.toml")
-RESEARCH = Path(__file__).parents[2] / "shared" / "research" / "optimizers.toml"
-MODES = {
-    "coupled", "decoupled_lr", "decoupled_prox", "decoupled_lr0", "decoupled_fixed", "decoupled_lr2",
-    "decoupled_efflr", "decoupled_normalised", "momentum_only", "preconditioned", "constant_shift", "other",
-    "ignored", "no_weight_decay",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +89,7 @@ def test_mode_and_default(path: str, mode: str, decay: float) -> None:
         ("pytorch_optimizer.ADOPT", {"fixed_decay": True}, "coupled"),
         # Where both are given, a decay that is not decoupled cannot be fixed.
         ("pytorch_optimizer.Lion", {"weight_decouple": False, "fixed_decay": True}, "coupled"),
-        ("pytorch_optimizer.ApolloDQN", {"weight_decay_type": "decoupled"}, "momentum_only"),
+        ("pytorch_optimizer.ApolloDQN", {"weight_decay_type": "decoupled"}, "decoupled_efflr"),
     ],
 )
 def test_flags(path: str, flags: Mapping[str, object], mode: str) -> None:
@@ -324,24 +320,46 @@ def test_nothing_heavy_is_imported() -> None:
     assert not {"torch", "libcst", "rich", "wdlint.optimizers.generate"} & set(loaded)
 
 
-@pytest.mark.skipif(not RESEARCH.is_file(), reason="the measurements are not beside this checkout")
-@pytest.mark.parametrize(
-    "measured_as",
-    ["torch.optim.Adam", "torch.optim.AdamW", "torch.optim.LBFGS", "composer_dwd.DecoupledAdamW",
-     "bitsandbytes.optim.LARS", "pytorch_optimizer.AdaShift", "pytorch_optimizer.LaProp", "heavyball.NAdam",
-     "transformers.optimization.Adafactor", "kj_muon.SingleDeviceMuon"],
-)  # fmt: skip
-def test_the_measured_half_is_reproduced(measured_as: str) -> None:
-    entries = tomllib.loads(RESEARCH.read_text("utf-8"))["optimizer"]
-    table = generate.measured(next(each for each in entries if each["path"] == measured_as))
-    assert table is not None
-    text = generate.written("optimizer", table | {"aliases": [], "parameters": [], "keys": []})
-    written = tomllib.loads(text)["optimizer"][0]
-    kept = next(each for each in _tables("optimizer") if each["path"] == table["path"])
-    read_in_source = ("aliases", "parameters", "keys", "open")
-    assert {k: v for k, v in written.items() if k not in read_in_source} == {
-        k: v for k, v in kept.items() if k not in read_in_source
-    }
+def test_written_as_read(whole: dict[str, list[dict[str, Any]]]) -> None:
+    """Writing the file again changes nothing: it is what the generator makes of its own entries."""
+    text = FILE.read_text("utf-8")
+    assert generate.Registry(text, Sources()).text() == text
+
+
+ODD = {
+    "mode": "coupled", "confidence": "oracle", "decay_argument": "wd", "default_weight_decay": 0.1, "default_lr": None,
+    "adaptive": False, "flags": {"way": {"b": "ignored"}},
+}  # fmt: skip
+
+
+def test_a_new_measurement_takes_the_place_of_the_old_one(toy: Sources) -> None:
+    text = '[[optimizer]]\npath = "toy.Public"\npackage = "toy 1"\nmode = "ignored"\nadaptive = true\naliases = ["a.B"]'
+    table = generate.Registry(text + '\nconfidence = "oracle"\nparameters = []\nkeys = []', toy)
+    assert table.path("a.B") == "toy.Public"
+    table.put([generate.measured("toy.Public", "toy 2", ODD, table.optimizers["toy.Public"])])
+    entry = table.optimizers["toy.Public"]
+    assert (entry["mode"], entry["package"], entry["decay_argument"]) == ("coupled", "toy 2", "wd")
+    assert entry["adaptive"]  # what people found out stays
+    assert entry["aliases"] == ["a.B", "toy.slow.Renamed"]
+    assert entry["parameters"] == ["decay", "lr"]
+
+
+def test_entries_of_another_machine(tmp_path: Path) -> None:
+    told: list[str] = []
+    file = tmp_path / "probed.json"
+    probed = ODD | {"optimizer": "torch.optim.adam.Adam", "package": "torch 2.11.0", "device": "cuda"}
+    file.write_text(json.dumps([probed]))
+    known = generate.Registry(FILE.read_text("utf-8"), Sources())
+    (table,) = generate.entries(known, [file], told.append)
+    assert (table["path"], table["package"]) == ("torch.optim.Adam", "torch 2.11.0 on CUDA")
+    assert "torch.optim.Adam: default_decay was 0.0, is 0.1" in told
+
+
+@pytest.mark.torch
+def test_the_generator_measures() -> None:
+    torch = pytest.importorskip("torch", reason="measuring needs torch")
+    assert generate.probed(torch.optim.SGD, flags=False)["mode"] == "coupled"
+    assert dict(generate.classes("torch.optim"))["SGD"] is torch.optim.SGD
 
 
 def _tables(kind: str) -> list[dict[str, Any]]:
@@ -395,19 +413,19 @@ TOY = {
 
 
 @pytest.fixture
-def toy(tmp_path: Path) -> generate.Sources:
+def toy(tmp_path: Path) -> Sources:
     for name, text in TOY.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(textwrap.dedent(text))
-    return generate.Sources(tmp_path)
+    return Sources(tmp_path)
 
 
-def _described(toy: generate.Sources, path: str) -> dict[str, Any]:
+def _described(toy: Sources, path: str) -> dict[str, Any]:
     table: dict[str, Any] = {"path": path, "confidence": "source", "supports_decay": True}
     return generate.described(table, toy, toy.exports(["toy"]))
 
 
-def test_generator_reads_signatures_keys_and_paths(toy: generate.Sources) -> None:
+def test_generator_reads_signatures_keys_and_paths(toy: Sources) -> None:
     table = _described(toy, "toy.Decayer")
     assert table["parameters"] == ["lr", "weight_decay"]
     assert table["keys"] == ["amsgrad", "eps", "lr", "params", "rank", "rho", "scale", "weight_decay"]
@@ -416,7 +434,7 @@ def test_generator_reads_signatures_keys_and_paths(toy: generate.Sources) -> Non
     assert table["aliases"] == ["toy.fast.Decayer"]  # the fallback of the import error is another class
 
 
-def test_generator_follows_renaming_inheritance_and_locals(toy: generate.Sources) -> None:
+def test_generator_follows_renaming_inheritance_and_locals(toy: Sources) -> None:
     assert _described(toy, "toy.Public")["aliases"] == ["toy.slow.Renamed"]
     forward = _described(toy, "toy.slow.Forward")
     assert forward["parameters"] == ["decay", "lr"]
@@ -424,7 +442,7 @@ def test_generator_follows_renaming_inheritance_and_locals(toy: generate.Sources
     assert forward["open"]
 
 
-def test_generator_refuses_a_class_without_source(toy: generate.Sources) -> None:
+def test_generator_refuses_a_class_without_source(toy: Sources) -> None:
     with pytest.raises(LookupError, match=r"toy\.Missing"):
         _described(toy, "toy.Missing")
 

@@ -25,6 +25,7 @@ OFFLINE = {
     "PYTHONHASHSEED": "0",  # the same answer each time, also of a model that loops over a set
 }
 WORKER = str(Path(__file__).with_name("worker.py"))
+OURSELVES = Path(__file__).parents[1]
 TRACED = re.compile(r'^  File "(.+)", line (\d+)', re.MULTILINE)  # what faulthandler writes
 
 
@@ -125,7 +126,7 @@ def _place(frames: Iterable[tuple[str, int]], roots: tuple[Path, ...]) -> tuple[
 def is_ours(file: str, roots: tuple[Path, ...]) -> bool:
     """Whether a file is the project's own."""
     path = Path(file)
-    if file == WORKER or any(part in ("site-packages", "dist-packages") for part in path.parts):
+    if path.is_relative_to(OURSELVES) or any(part in ("site-packages", "dist-packages") for part in path.parts):
         return False
     if re.search(r"/lib(64)?/python3", path.as_posix()):  # the standard library, where the project's folder holds it
         return False

@@ -48,10 +48,8 @@ def parse(table: Mapping[str, Any]) -> tuple[Added, ...]:
 
 
 def written(path: str, entry: Mapping[str, Any], head: str) -> str:
-    """An entry as TOML under the table `head`, for `parse` to read; what is None is left out."""
-    lines = [f"[{head}.{_text(path)}]"]
-    lines += [f"{key} = {_toml(value)}" for key, value in entry.items() if value is not None]
-    return "\n".join([*lines, ""])
+    """An entry as TOML under the table `head`, for `parse` to read."""
+    return "\n".join([f"[{head}.{_text(path)}]", *(f"{key} = {_toml(value)}" for key, value in entry.items()), ""])
 
 
 def digest(entries: Iterable[Added]) -> str:

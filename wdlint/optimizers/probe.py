@@ -6,13 +6,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from wdlint.discovery import project_root
 from wdlint.models import interpreter
 from wdlint.models.asking import Question, ask
 from wdlint.models.containment import Limits
 from wdlint.models.spec import NotBuilt, Spec, search_path
+from wdlint.optimizers.registry import Law
+
+if TYPE_CHECKING:
+    from wdlint.optimizers.measuring.measure import Measured
 
 Device = Literal["cpu", "cuda"]
 LONGEST = 300  # characters of a reason
@@ -99,20 +103,44 @@ def probe(
 
 def table(probed: Probed) -> dict[str, Any]:
     """The entry of the configuration (wdlint.optimizers.added) that says what was measured."""
-    return {
-        "mode": probed.mode,
-        "adaptive": probed.adaptive or None,
-        "decay-argument": probed.decay_argument if probed.decay_argument != "weight_decay" else None,
-        "default-weight-decay": probed.default_weight_decay,
-        "default-lr": probed.default_lr,
-        "flags": probed.flags or None,
-        "arguments": list(probed.parameters),
-        "group-keys": [key for key in probed.keys if key != "params"],
-        "open": probed.open or None,
-        "also": [probed.path] if _importable(probed) and probed.path != probed.optimizer else None,
-        "package": probed.package,
-        "confidence": probed.confidence,
+    entry = _described(probed)
+    if _importable(probed) and probed.path != probed.optimizer:
+        entry["also"] = [probed.path]
+    return entry | ({"package": probed.package} if probed.package is not None else {})
+
+
+def _described(found: Probed | Measured) -> dict[str, Any]:
+    whole = {
+        "mode": found.mode,
+        "adaptive": found.adaptive or None,
+        "decay-argument": found.decay_argument if found.decay_argument != "weight_decay" else None,
+        "default-weight-decay": found.default_weight_decay,
+        "default-lr": found.default_lr,
+        "flags": found.flags or None,
+        "arguments": list(found.parameters),
+        "group-keys": [key for key in found.keys if key != "params"],
+        "open": found.open or None,
+        "confidence": found.confidence,
     }
+    return {key: value for key, value in whole.items() if value is not None}
+
+
+def live_law(cls: type, options: Mapping[str, Any] | None = None, device: Device = "cpu") -> Law | None:
+    """The law of a class that is loaded in this process, measured here and now; None where it cannot be measured.
+
+    The class is constructed and stepped some hundred times; its arguments are not tried: `options` are those it was
+    built with.
+    """
+    from wdlint.optimizers.added import parse
+    from wdlint.optimizers.measuring.measure import Unmeasured, measure
+
+    try:
+        found = measure(cls, options, device, flags=False, sides=False)
+    except Unmeasured:
+        return None
+    path = f"{cls.__module__}.{cls.__qualname__}".replace(".<locals>", "")
+    (entry,) = parse({path: _described(found)})
+    return entry.law
 
 
 def _importable(probed: Probed) -> bool:

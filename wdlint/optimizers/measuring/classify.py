@@ -9,14 +9,16 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .laws import LAWS, Law
+from .laws import LAWS, SHARES, Law
 from .trial import DECAY, MOVING, RATE, STEPS, STRONG_DECAY, Hand, Way, apart, far, finite, numbers, prefix, trajectory
 
 # Of the decay's own effect. Classes that compute in single precision inside differ by about 2e-5.
 EQUAL = 5e-4
 NOISE = 1e-6  # between two runs of the same: more is chance, not decay
+NEARLY = STEPS - 1
 KEPT = 2e-3  # of a step's decay that turns up later: it was kept in the state
-UNEVEN = 1e-30
+CLOSE = 0.01  # of a law's share
+TINY = 1e-30  # keeps from dividing by zero
 
 
 class Unmeasured(Exception):
@@ -68,6 +70,10 @@ def classify(way: Way, *, expected: Law | None = None) -> Verdict:
     if laws:
         also = tuple(dict.fromkeys(law.mode for law in laws if law.mode != laws[0].mode))
         return Verdict(laws[0].mode, "oracle", laws[0], also, runs.decay, runs.moving is not None)
+    longest = max(LAWS, key=lambda law: agreeing[law])
+    if agreeing[longest] >= NEARLY:  # a class whose own rate answers to the gradient leaves any law in the end
+        why = f"equal for {agreeing[longest]} of {STEPS} steps"
+        return Verdict(longest.mode, "structure", None, (), runs.decay, runs.moving is not None, why)
     return by_shape(runs, agreeing[LAWS[0]])
 
 
@@ -176,10 +182,11 @@ def _shape(runs: Runs, step: Step, coupled_steps: int) -> tuple[str, str]:
 def _proportional(share: float, rate: float, runs: Runs, step: Step, kept: bool) -> tuple[str, str]:
     if kept:
         return "momentum_only", "the decay is kept in momentum or averages"
-    factor = share / (RATE * rate * runs.decay)
-    if step.number > 0 and abs(factor - 1) <= 0.01:
-        return "decoupled_lr", f"from step {step.number + 1} on; the first take no decay"
-    return "decoupled_efflr", f"a share of the weight: {factor:.3g} x lr x decay"
+    if step.number > 0:
+        for mode, expected in SHARES.items():
+            if abs(share / expected(RATE * rate, RATE, runs.decay) - 1) <= CLOSE:
+                return mode, f"from step {step.number + 1} on; the first take no decay"
+    return "decoupled_efflr", f"a share of the weight: {share / (RATE * rate * runs.decay):.3g} x lr x decay"
 
 
 def _step(runs: Runs) -> Step | None:
@@ -223,7 +230,7 @@ def _span(step: Step) -> tuple[float, float, float]:
 
 
 def _spread(values: Any) -> float:
-    return float((values.max() - values.min()) / (values.abs().max() + UNEVEN))
+    return float((values.max() - values.min()) / (values.abs().max() + TINY))
 
 
 def _flat(weights: Any) -> Any:

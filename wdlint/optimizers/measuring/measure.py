@@ -67,10 +67,18 @@ class Measured(NamedTuple):
     notes: tuple[str, ...]
 
 
-def measure(cls: Any, options: Mapping[str, Any] | None = None, device: str = "cpu", *, flags: bool = True) -> Measured:
+def measure(
+    cls: Any,
+    options: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+    *,
+    flags: bool = True,
+    sides: bool = True,
+) -> Measured:
     """Measures a class by constructing and stepping it on tiny tensors; `options` go to its constructor.
 
-    `flags`: whether to try its arguments as well. Leaves the random state as it was. Raises Unmeasured.
+    `flags`: whether to try its arguments as well. `sides`: whether to look at ranks and at missing gradients, too; both
+    leave their fields empty if not. Leaves the random state as it was. Raises Unmeasured.
     """
     given = options or {}
     with _undisturbed(device):
@@ -89,10 +97,10 @@ def measure(cls: Any, options: Mapping[str, Any] | None = None, device: str = "c
             times_lr=verdict.mode not in UNSCALED if decays else None,
             adaptive=decays and is_adaptive(way),
             flags=_flags(way, verdict) if flags and way.decay_argument else {},
-            decays_zero_grad=_decays(way, verdict, zero=True),
-            decays_none_grad=_decays(way, verdict, zero=False),
-            by_ndim=_by_ndim(way, verdict) if decays else {},
-            zero_gradient=_left(way, DECAY) if way.decay_argument else (),
+            decays_zero_grad=_decays(way, verdict, zero=True) if sides else None,
+            decays_none_grad=_decays(way, verdict, zero=False) if sides else None,
+            by_ndim=_by_ndim(way, verdict) if decays and sides else {},
+            zero_gradient=_left(way, DECAY) if way.decay_argument and sides else (),
             options=way.options,
             narrowing=tuple(sorted(given.keys() - set(required(signature(cls))) - IMPLEMENTATION)),
             parameters=_positional(cls),
