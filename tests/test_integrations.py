@@ -109,6 +109,22 @@ def test_a_trainer_of_transformers_is_stopped(tmp_path: Path) -> None:
         DecayAuditCallback(policy="stict")
 
 
+def test_what_wdlint_lock_finds_in_a_trainer_of_transformers(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    from transformers import TrainerCallback
+
+    from wdlint.models import training
+
+    made = trainer(tmp_path, TrainerCallback(), weight_decay=0.1)
+    model, (optimizer,) = training.parts(made, "build()")
+    assert (model, optimizer) == (made.model, made.optimizer)
+    said = training.describe(optimizer, model, {})
+    assert [group["members"] for group in said["groups"]] == [
+        ["enc.weight", "head.weight"],
+        ["enc.bias", "ln.weight", "ln.bias", "head.bias"],
+    ]
+
+
 # lightning
 
 
@@ -120,8 +136,8 @@ def lightning(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
     return found
 
 
-def fit(lightning: Any, callback: Any, optimizers: Any, *, manual: bool = False, **settings: Any) -> Any:
-    """A module that is trained for two epochs of three steps."""
+def module(lightning: Any, optimizers: Any, *, manual: bool = False) -> Any:
+    """A module of Lightning with these optimizers."""
 
     class Module(lightning.LightningModule):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -142,6 +158,11 @@ def fit(lightning: Any, callback: Any, optimizers: Any, *, manual: bool = False,
                     optimizer.step()
             return loss
 
+    return Module()
+
+
+def fit(lightning: Any, callback: Any, trained: Any, **settings: Any) -> Any:
+    """The trainer after two epochs of six batches."""
     made = lightning.Trainer(
         max_epochs=2,
         accelerator="cpu",
@@ -152,7 +173,7 @@ def fit(lightning: Any, callback: Any, optimizers: Any, *, manual: bool = False,
         callbacks=callback,
         **settings,
     )
-    made.fit(Module(), torch.utils.data.DataLoader(Data(), batch_size=2))
+    made.fit(trained, torch.utils.data.DataLoader(Data(), batch_size=2))
     return made
 
 
@@ -160,10 +181,8 @@ def test_a_trainer_of_lightning_is_audited(lightning: Any, capsys: pytest.Captur
     from wdlint.integrations.lightning import DecayAudit
 
     callback = DecayAudit()
-    made = fit(
-        lightning, [callback], lambda net: torch.optim.AdamW(net.parameters(), lr=1e-3), accumulate_grad_batches=2
-    )
-    assert made.global_step == 6
+    trained = module(lightning, lambda net: torch.optim.AdamW(net.parameters(), lr=1e-3))
+    assert fit(lightning, [callback], trained, accumulate_grad_batches=2).global_step == 6
     assert callback.report is not None
     assert [finding.code for finding in callback.report.findings] == ["WD400"]
     assert (callback.report.run.steps_per_epoch, callback.report.run.total_steps) == (3, 6)
@@ -179,7 +198,7 @@ def test_several_optimizers_of_lightning_are_taken_together(lightning: Any) -> N
         return torch.optim.SGD(decayed, lr=0.1, weight_decay=1e-4), torch.optim.AdamW(spared, weight_decay=0.0)
 
     callback = DecayAudit(fail_on="advice")
-    fit(lightning, [callback], optimizers, manual=True)
+    fit(lightning, [callback], module(lightning, optimizers, manual=True))
     assert callback.report is not None
     assert [optimizer.name for optimizer in callback.report.optimizers] == ["SGD", "AdamW"]
     assert (callback.report.findings, callback.report.notes) == ((), ())  # no parameter is left out
@@ -189,7 +208,20 @@ def test_several_optimizers_of_lightning_are_taken_together(lightning: Any) -> N
 def test_a_trainer_of_lightning_is_stopped(lightning: Any) -> None:
     from wdlint.integrations.lightning import DecayAudit
 
+    trained = module(lightning, lambda net: torch.optim.Adam(net.parameters(), weight_decay=0.1))
+    before = trained.net.enc.weight.detach().clone()
     with pytest.raises(wdlint.AuditError, match="WD101"):
-        fit(
-            lightning, [DecayAudit(fail_on="warning")], lambda net: torch.optim.Adam(net.parameters(), weight_decay=0.1)
-        )
+        fit(lightning, [DecayAudit(fail_on="warning")], trained)
+    assert torch.equal(trained.net.enc.weight, before)
+
+
+def test_what_wdlint_lock_finds_in_a_module_of_lightning(lightning: Any) -> None:
+    from wdlint.models import training
+
+    def optimizers(net: Any) -> Any:
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        return {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.ConstantLR(optimizer)}
+
+    made = module(lightning, optimizers)
+    model, (optimizer,) = training.parts(made, "Module()")
+    assert (model, type(optimizer)) == (made, torch.optim.SGD)

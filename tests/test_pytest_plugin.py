@@ -91,15 +91,30 @@ def test_assert_decay_fails_for_what_the_audit_finds(project: pytest.Pytester) -
             assert_decay(model, optimizer, fail_on="error")
             assert_decay(model, optimizer, policy="everything")
 
+        def test_left_out():
+            model, _ = train.build()
+            optimizer = torch.optim.AdamW([{"params": [model[0].weight], "weight_decay": 0.1}])
+            assert_decay(model, optimizer, ignore=["WD207"])
+            assert_decay(model, optimizer)
+
+        def test_a_part():
+            model, _ = train.build()
+            assert_decay(model, torch.optim.SGD(model[2].parameters(), lr=0.1))
+
         def test_wrong_word():
             with pytest.raises(ValueError, match="severity is one of"):
                 assert_decay(*train.build(), fail_on="loud")
         """
     )
     result = project.runpytest()
-    result.assert_outcomes(passed=3, failed=1)
+    result.assert_outcomes(passed=3, failed=3)
     result.stdout.fnmatch_lines(
-        ["E*AssertionError: the decay is not as it should be:", "E*WD400*undivided-parameters*"]
+        [
+            "E*AssertionError: the decay is not as it should be:",
+            "E*WD400*undivided-parameters*",
+            "E*5 trainable parameters are in no group: 1 weight matrix (2.weight), *",
+            "E*4 trainable parameters are in no group: 1 weight matrix (0.weight), *",
+        ]
     )
 
 

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from wdlint.facts.assignment import Assignment, Failed, MadeGroup, assignments
@@ -83,7 +84,14 @@ def _locks(file: Path, root: Path) -> Iterator[Path]:
     for folder in file.absolute().parents:
         if not folder.is_relative_to(root.absolute()):
             break
-        yield from sorted(path for path in folder.glob(f"*{FILE}") if path.name.endswith((f".{FILE}", FILE)))
+        yield from _in_folder(folder)
+
+
+@cache
+def _in_folder(folder: Path) -> tuple[Path, ...]:
+    return tuple(
+        sorted(path for path in folder.glob(f"*{FILE}") if path.name == FILE or path.name.endswith(f".{FILE}"))
+    )
 
 
 def _function(site: OptimizerSite) -> str:

@@ -13,7 +13,7 @@ It is loaded with every run of pytest where wdlint is installed: nothing heavy i
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,10 +45,12 @@ def assert_decay(
     fail_on: str = "warning",
     ignore: Sequence[str] = (),
 ) -> Report:
-    """Assert that `wdlint.audit` finds nothing of severity `fail_on` or louder; what it found otherwise.
+    """Assert that `wdlint.audit` finds nothing of severity `fail_on` or louder, and that nothing is left untrained.
 
-    policy, decay, no_decay: as those of `wdlint.audit`. fail_on: "error", "warning" or "advice". ignore: codes or names
-    of rules that may fire. Raises AssertionError with a line for each finding.
+    optimizer: one, or a list of all that train the model: each trainable parameter must be in a group of one. policy,
+    decay, no_decay: as those of `wdlint.audit`. fail_on: "error", "warning" or "advice". ignore: codes or names of
+    rules that may fire; "parameter-in-no-group" lets parameters be left out. Returns the report. Raises AssertionError
+    with a line for each finding.
     """
     __tracebackhide__ = True
     from wdlint.live.audit import audit
@@ -56,11 +58,27 @@ def assert_decay(
 
     report = audit(model, optimizer, policy=policy, decay=decay, no_decay=no_decay)
     kept = tuple(one for one in report.findings if one.code not in ignore and one.name not in ignore)
+    problems = []
+    told = {*ignore}
     try:
         replace(report, findings=kept).raise_for(fail_on)
     except AuditError as error:
-        raise AssertionError(f"the decay is not as it should be:\n{error}") from None
+        problems.append(str(error))
+        told |= {one.name for one in error.findings}
+    if not {"WD207", "parameter-in-no-group"} & told:
+        problems += _left_out(report)
+    if problems:
+        raise AssertionError("\n".join(["the decay is not as it should be:", *problems]))
     return report
+
+
+def _left_out(report: Report) -> Iterator[str]:
+    from wdlint.models.wording import counted
+
+    held = frozenset[str]().union(*(optimizer.held for optimizer in report.optimizers))
+    left = [parameter for parameter in report.inventory.trainable if parameter.name not in held]
+    if left:
+        yield f"{len(left)} trainable parameters are in no group: {counted(left)}"
 
 
 @pytest.fixture
