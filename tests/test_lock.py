@@ -132,6 +132,11 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     listed = run(tmp_path, "check", "--isolated", "--select", "WD420", "--show-unresolved", "train.py")
     assert listed[0] == 0
     assert "decay.lock is not read" in listed[1]
+    (tmp_path / "decay.lock").write_text(LOCK)
+    (tmp_path / "train.py").write_text(PROJECT.partition("def build")[0])  # nobody calls make
+    listed = run(tmp_path, "check", "--isolated", "--select", "WD420", "--show-unresolved", "train.py")
+    assert listed[0] == 0
+    assert "not compared with decay.lock: the model is not known" in listed[1]
 
 
 # rows

@@ -77,6 +77,9 @@ def drifts(evaluator: Evaluator, module: Module, built: Inventory | None) -> Ite
             if len(used) == len(several):  # built in the order in which they are written
                 for site, one in zip(several, used, strict=True):
                     yield from _drift(site, lock, shown, one, built)
+            elif used:
+                reason = f"{function} builds {len(several)} optimizers here, {len(used)} there"
+                yield Unresolved(several[0].span, f"not compared with {shown}: {reason}")
 
 
 def _locks(file: Path, root: Path) -> Iterator[Path]:
@@ -108,23 +111,30 @@ def _is_at(built: str, folder: Path, file: Path, function: str) -> bool:
     return bool(where) and here and (function == named or function.endswith(f".{named}"))
 
 
-def _drift(site: OptimizerSite, lock: Lock, shown: str, used: Used, built: Inventory | None) -> Iterator[Drift]:
+def _drift(
+    site: OptimizerSite, lock: Lock, shown: str, used: Used, built: Inventory | None
+) -> Iterator[Drift | Unresolved]:
     if not has_model(site, built):
+        yield Unresolved(site.span, f"not compared with {shown}: the model is not known")
         return
-    ways = [way for way in assignments(site, built) if not (isinstance(way, Failed) and way.raises)]
     found: list[Drift] = []
-    for way in ways:
-        drift = _of_way(way, site, lock, shown, used) if isinstance(way, Assignment) else None
+    for way in assignments(site, built):
+        if isinstance(way, Failed):
+            if way.raises:
+                continue
+            yield Unresolved(site.span, f"not compared with {shown}: {way.reason}")
+            return
+        drift = _of_way(way, site, lock, shown, used)
         if drift is None:
-            return  # not known, or one way is as the lock says
+            return  # one way is as the lock says
         found.append(drift)
     yield from found[:1]
 
 
 def _of_way(way: Assignment, site: OptimizerSite, lock: Lock, shown: str, used: Used) -> Drift | None:
-    """What differs in one way through the code; None where nothing does."""
+    """What differs in one way through the code; None where nothing does, or where it trains another model."""
     world = next((one for one in way.worlds if one.inventory.model_class == lock.model), None)
-    if world is None or way.unsure:
+    if world is None:
         return None
     prefix = f"{world.inner}." if world.inner else ""
     find = finder(lock.rows)
@@ -145,7 +155,7 @@ def _of_way(way: Assignment, site: OptimizerSite, lock: Lock, shown: str, used: 
             new.append(name)
             continue
         met[row.pattern] += 1
-        if way.trains(tensor) or name in held:
+        if name in held or (way.trains(tensor) and not way.unsure):
             change = _change(held.get(name), row, used, decays, world.exact)
             if change is not None:
                 differing[row, *change] += 1
