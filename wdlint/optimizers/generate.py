@@ -233,8 +233,8 @@ HEAD = """\
 # mode: coupled (wd*p joins the gradient) | decoupled_lr (p*(1-lr*wd)) | decoupled_prox (p/(1+lr*wd)) |
 #       decoupled_lr0 (p*(1-wd*lr/lr0)) | decoupled_fixed (p*(1-wd)) | decoupled_lr2 (p*(1-wd*lr^2/lr0)) |
 #       decoupled_efflr (an internal rate in place of lr) | decoupled_normalised (rescaled with the update) |
-#       momentum_only (kept in momentum or averages) | preconditioned | constant_shift | other |
-#       ignored | no_weight_decay
+#       momentum_only (kept in momentum or averages) | masked (some weights at a time) | preconditioned |
+#       constant_shift | l1 | other | ignored | no_weight_decay
 # adaptive: divides the update by a running gradient scale.
 # flags: argument -> its value -> the mode it switches to; "a+b" needs both.
 # parameters: positional order after the first. keys: what a parameter group may hold. open: takes more.
