@@ -31,8 +31,9 @@ own.
 
 ## Fix safety
 Unsafe: the declared tensors stop decaying, and so do biases and norm gains; the optimizer has two groups, so an
-optimizer state saved before does not load. Only calls that are given `model.parameters()` are rewritten, and only
-where the model itself can be asked: a wrapper such as DDP does not pass the method on.
+optimizer state saved before does not load. A call that is given `model.parameters()` is rewritten only where the model
+itself can be asked: a wrapper such as DDP does not pass the method on. Where the code divides already and the model's
+parameters are known, its own conditions are rewritten, and the new code is run over the model before that is offered.
 
 ## When to ignore
 The declaration came along with copied code and this recipe decays those tensors on purpose.
@@ -52,8 +53,8 @@ from wdlint.facts.mistakes import divides
 from wdlint.facts.optimizers import OptimizerSite
 from wdlint.findings import Applicability, Finding, Fix, Related, Severity
 from wdlint.fixing.groups import Division, divided, plain_model
+from wdlint.fixing.regroup import regrouping
 from wdlint.linter import Context
-from wdlint.models.parameters import Inventory
 from wdlint.models.wording import counted
 from wdlint.rule import CODE, Rule
 
@@ -84,7 +85,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
     """Say which of the model's declarations nobody reads."""
     found = list(ignored(site))
     if not found:
-        yield from _of_library(site, context.settings.built)
+        yield from _of_library(site, context)
         return
     proved = exempted(site, context.settings.built) if len(found) == 1 else None
     for one in found:
@@ -104,7 +105,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             label="its groups ignore what the model declares",
             related=[Related("declared here", declaration.span) for declaration in one.declarations[:3]],
             help=HELP,
-            fix=_fix(site, one),
+            fix=_fix(site, one) or _regrouped(proved, context),
             model=proved.model if proved is not None and proved.parameters else None,
         )
 
@@ -118,8 +119,9 @@ def _spared(one: Ignored, proved: Exempted) -> bool:
     return "" not in names and not modules and all(declaration.own for declaration in one.declarations)
 
 
-def _of_library(site: OptimizerSite, built: Inventory | None) -> Iterator[Finding]:
+def _of_library(site: OptimizerSite, context: Context) -> Iterator[Finding]:
     """What a library's model declares, or one that the user named; of undivided groups WD400 names it."""
+    built = context.settings.built
     if not divides(site) or not may_declare(site, built) or asked(site):
         return
     proved = exempted(site, built)
@@ -131,8 +133,14 @@ def _of_library(site: OptimizerSite, built: Inventory | None) -> Iterator[Findin
             site=site.span,
             label="its groups ignore what the model declares",
             help=HELP,
+            fix=_regrouped(proved, context),
             model=proved.model,
         )
+
+
+def _regrouped(proved: Exempted | None, context: Context) -> Fix | None:
+    """The code's own conditions rewritten, where groups are divided and what is declared is decayed all the same."""
+    return None if proved is None or proved.maybe or not proved.parameters else regrouping(proved.way, context)
 
 
 def _reached(proved: Exempted) -> str:

@@ -17,13 +17,14 @@ from wdlint.models.wording import described
 class Exempted:
     """What is declared and decayed. `complete`: the model is known as a whole, so there is nothing else.
 
-    `maybe`: the decay is 0 until someone sets it. `model`: what a finding says of the model.
+    `maybe`: the decay is 0 until someone sets it. `way`: one way in which the groups come about.
     """
 
     parameters: tuple[Parameter, ...]
     complete: bool
     maybe: bool
     inventory: Inventory
+    way: Assignment
 
     @property
     def model(self) -> str:
@@ -48,7 +49,7 @@ def exempted(site: OptimizerSite, built: Inventory | None) -> Exempted | None:
     common = tuple(p for p in found[0] if all(any(p.name == q.name for q in others) for others in found[1:]))
     world = ways[0].worlds[0]
     maybe = not any(group.decayed for group in ways[0].groups)
-    return Exempted(common, all(way.worlds[0].exact for way in ways), maybe, world.inventory)
+    return Exempted(common, all(way.worlds[0].exact for way in ways), maybe, world.inventory, ways[0])
 
 
 def _decayed(way: Assignment) -> tuple[Parameter, ...]:

@@ -29,12 +29,14 @@ _last: list[tuple[Assignment, Fix | None]] = []
 
 def regrouped(mistake: Mistake, context: Context) -> Fix | None:
     """The rewriting of the code that makes a mistake, proved; None where none is, or where it follows a policy."""
-    site = mistake.site
-    if not isinstance(site, OptimizerSite) or site.module is not context.module:
+    return None if mistake.on_purpose or mistake.maybe else regrouping(mistake.assignment, context)
+
+
+def regrouping(way: Assignment, context: Context) -> Fix | None:
+    """The rewriting of code that divides parameters into groups, proved to give the policy's; None where none is."""
+    site = way.site
+    if not isinstance(site, OptimizerSite) or site.module is not context.module or not context.settings.fixes:
         return None
-    if mistake.on_purpose or mistake.maybe or not context.settings.fixes:
-        return None
-    way = mistake.assignment
     if not _last or _last[0][0] is not way:  # several mistakes of one site have one fix
         _last[:] = [(way, _regrouped(way, site, context))]
     return _last[0][1]

@@ -27,6 +27,7 @@ from wdlint.reading.tree import (
     reaching,
 )
 from wdlint.reading.values import (
+    WIDE,
     ClassThing,
     Element,
     External,
@@ -871,8 +872,10 @@ def _computed(function: Callable[[Any, Any], Any], left: Known, right: Known) ->
         return Unknown("arithmetic")
     if function is operator.pow and (abs(left.value) > 1e6 or abs(right.value) > 64):  # type: ignore[arg-type]
         return Unknown("a large power")
-    if isinstance(left.value, str) and function is operator.mul:
+    if function is operator.mul and (isinstance(left.value, str) or isinstance(right.value, str)):
         return Unknown("a repeated string")
+    if function is operator.mod and isinstance(left.value, str) and WIDE.search(left.value):
+        return Unknown("a wide format")
     try:
         value = function(left.value, right.value)
     except (ArithmeticError, TypeError, ValueError):

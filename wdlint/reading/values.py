@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -244,6 +245,7 @@ def is_open(value: Value) -> bool:
 
 
 LIMIT = 12  # alternatives kept of one value
+WIDE = re.compile(r"%[^%a-zA-Z]*(?:\d{4}|\*)")  # what `%` makes of it may fill memory
 
 
 def join(values: Iterable[Value]) -> Value:

@@ -185,6 +185,8 @@ def _converted(name: str, given: Given) -> Value:
         "ord": ord,
         "chr": chr,
     }.get(name)
+    if name == "pow" and any(isinstance(one, int | float) and abs(one) > 64 for one in given.positional[1:]):
+        return Opaque("a large value")
     if function is not None and all(isinstance(one, PLAIN) for one in given.positional):
         try:
             return function(*given.positional)  # type: ignore[operator]

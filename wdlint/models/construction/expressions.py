@@ -47,6 +47,7 @@ from wdlint.models.construction.things import (
     options,
     same,
 )
+from wdlint.reading.values import WIDE
 
 MOST_VERSIONS = 6
 MOST_ELEMENTS = 200  # of a comprehension that are evaluated one by one when they are numbers
@@ -516,6 +517,8 @@ def _percent(pattern: str, value: Value) -> Value:
     starred = [one if isinstance(plain, Nth) else plain for one, plain in zip(words, given, strict=True)]
     if any(isinstance(plain, Nth) for plain in given):
         pattern = pattern.replace("%d", "%s").replace("%i", "%s")
+    if WIDE.search(pattern):
+        return Opaque("a wide format")
     try:
         return pattern % tuple(starred)
     except (TypeError, ValueError):

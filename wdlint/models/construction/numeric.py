@@ -65,6 +65,8 @@ def number(name: str, given: Given) -> Value:
         return tensors.create(name, given) if tensors.create(name, given) is not MISSING else Tensor(None)
     if not plain:
         return Opaque(f"`{name}` of something unknown")
+    if name == "comb" and any(abs(one) > 1000 for one in arguments if isinstance(one, int | float)):
+        return Opaque("a large value")
     try:
         return function(*arguments)
     except (TypeError, ValueError, ArithmeticError):
