@@ -32,7 +32,7 @@ looks as before, every rule is content, and other tensors are decayed than in th
 While an experiment is tried out: write the lock again when it stays.
 
 ## References
-karpathy/minGPT#23: a change of a layer's type moved parameters from one group to the other.
+ServiceNow/Fast-LLM#542: a refactoring lost the exemption of the norms, and nothing said so.
 """
 
 from __future__ import annotations

@@ -276,10 +276,15 @@ def probe_(
 
 
 @cli.command("lock")
-@click.argument("training", metavar="TRAINING", required=False)
+@click.argument("training", metavar="[TRAINING]", required=False)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 and say what moved if the file says otherwise.")
 @click.option("-o", "--output", metavar="FILE", default="decay.lock", show_default=True, help="The file.")
-@_DEVICE
+@click.option(
+    "--device",
+    type=click.Choice(("meta", "cpu", "cuda")),
+    default=None,
+    help="Build it there. [default: meta; the CPU where that fails]",
+)
 @_PYTHON
 def lock_(training: str | None, check: bool, output: str, device: Device | None, python: str | None) -> int:
     """Write down who is decayed by how much: each parameter's decay, optimizer and group, as a file to commit.
