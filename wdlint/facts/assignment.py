@@ -162,7 +162,7 @@ class Worlds:
         """The model after the code has replaced parts of it and put a wrapper around it."""
         if not isinstance(node, ast.Name):
             return whole
-        found = self._altered(whole, node, module)
+        found = self.replaced(whole, node, module)
         for path in wrappers(self.evaluator, node, module):
             found = self.wrapped(found, path)
         return found
@@ -181,11 +181,18 @@ class Worlds:
         assert found is not None
         return found
 
-    def _altered(self, whole: World, node: ast.Name, module: Module) -> World:
+    def replaced(self, whole: World, node: ast.Name, module: Module) -> World:
+        """The model that a name holds after the code has replaced parts of it: `model.fc = …`."""
         key = (id(whole), module.path, node.id)
         if key not in self.known:
             found = altered(self.evaluator, whole.inventory, node, module)
-            self.known[key] = whole if found is whole.inventory else world(found, whole.value)
+            if found is whole.inventory:
+                self.known[key] = whole
+            else:
+                new = world(found, whole.value)
+                new.wrapper, new.inner = whole.wrapper, whole.inner
+                # the same name for the same model, once more, changes nothing
+                self.known[key] = self.known[id(new), module.path, node.id] = new
         made = self.known[key]
         assert made is not None
         return made

@@ -243,7 +243,8 @@ def _failed(way: Assignment, tensors: list[Tensor], decider: Decider) -> Iterato
             yield from ((word, some) for word in found if word.read is not None or word.kind not in ANCHORED)
 
 
-WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.")
+OUTSIDE = "module."  # what wraps a whole model
+ANYWHERE = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")  # what wraps parts of it too
 
 
 def _by_prefix(way: Assignment, kind: Kind, tensors: list[Tensor], decider: Decider) -> Iterator[_Explained]:
@@ -258,7 +259,7 @@ def _by_prefix(way: Assignment, kind: Kind, tensors: list[Tensor], decider: Deci
             continue  # a launcher may wrap it
         if word.whole or (word.kind == "startswith" and kind in word.after):
             bare = _bare(word.text)
-            meant = [name for name in every if name == bare or name.endswith(f".{bare}")]
+            meant = [name for name in every if f".{_bare(name)}".endswith(f".{bare}")]
             # what ends many names is a fragment: here one parameter's own name is meant
             lost = [t for t in some if meant == [t.parameter.name]]
         else:
@@ -282,9 +283,13 @@ def _unwrapped(world: World) -> bool:
 
 
 def _bare(word: str) -> str:
-    for wrapper in WRAPPERS:
-        word = word.removeprefix(wrapper)
-    return word
+    """A name without what wrappers put before it, or into it."""
+    for wrapper in ANYWHERE:
+        start, found, rest = word.partition(wrapper)
+        while found and (not start or start.endswith(".")):
+            word = start + rest
+            start, found, rest = word.partition(wrapper)
+    return word.removeprefix(OUTSIDE)
 
 
 def _tail(word: str, paths: set[str]) -> str:

@@ -20,6 +20,7 @@ from wdlint.grouping.policy import Policy
 from wdlint.linter import Context
 from wdlint.models.parameters import Kind, Parameter
 from wdlint.models.wording import WORDS, counted, joined
+from wdlint.models.wrapping import SHARDED
 from wdlint.reading.tree import LOOPS, Module
 
 MOST = 12  # rewritings that are tried
@@ -95,8 +96,8 @@ def _tests(
 ) -> Tests | None:
     module = site.module
     at = _anchor(module, decisions[0].test)
-    if at is None:
-        return None
+    if at is None or any(SHARDED in name.split(".") for world in way.worlds for name in world.tensors):
+        return None  # shards do not have the ranks of the model's parameters
     model = _model(module, decisions, at)
     declared = bool(model) and unwrapped(site, ast.parse(model, mode="eval").body)
     found = wanted(way, policy, declared=declared)

@@ -56,7 +56,10 @@ class Models(Protocol):
         """The model that an expression names, whose parameters the code asks for."""
 
     def altered(self, world: World, node: ast.expr, module: Module) -> World:
-        """The model after the code has replaced parts of it."""
+        """The model after the code has replaced parts of it, and inside the wrappers around it."""
+
+    def replaced(self, world: World, node: ast.Name, module: Module) -> World:
+        """The model that a name holds after the code has replaced parts of it."""
 
     def wrapped(self, world: World, path: str) -> World:
         """The model inside a wrapper, whose path is given."""

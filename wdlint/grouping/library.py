@@ -36,6 +36,7 @@ from wdlint.grouping.values import (
     is_bare,
 )
 from wdlint.grouping.world import Submodule, Tensor
+from wdlint.models.wrapping import FLATTENING
 from wdlint.reading.values import ClassThing, Known, Place, Unknown
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def call(run: Interpreter, path: str, args: list[Any], kwargs: dict[str, Any], n
         return meaning(run, args, kwargs, node, scope)
     if run.evaluator.project is not None and _passes_through(path) and args:
         model = args[0]
+        if path == FLATTENING and kwargs.get("use_orig_params") is not True:
+            return model
         if isinstance(model, Submodule) and not model.path:
             return Submodule(run.models.wrapped(model.world, path), "")
         return model

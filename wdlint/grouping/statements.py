@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wdlint.grouping import bare, expressions, operations, scopes
 from wdlint.grouping.slicing import leaves, touched
 from wdlint.grouping.values import Lost, NeverReached, NotFollowed, Object, Once, Opaque, Raised, Scope, is_bare
+from wdlint.grouping.world import Submodule
 from wdlint.reading.values import Unknown
 
 if TYPE_CHECKING:
@@ -374,6 +375,8 @@ def assign(run: Interpreter, target: ast.expr, value: Any, scope: Scope) -> None
     """Bind a target."""
     match target:
         case ast.Name(name):
+            if isinstance(value, Submodule) and not value.path:
+                value = Submodule(run.models.replaced(value.world, target, scope.module), "")
             scopes.bind(scope, name, value)
         case ast.Tuple(targets) | ast.List(targets):
             operations.unpack(run, targets, value, scope)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wdlint.models.parameters import Inventory
+from wdlint.models.wrapping import wrapped, wrappers
 from wdlint.reading import calls
 from wdlint.reading.evaluate import Evaluator, Frame
 from wdlint.reading.tree import Module
@@ -340,10 +341,11 @@ def altered(evaluator: Evaluator, inventory: Inventory, model: ast.expr, module:
                 if altering is not None and module.function(node) not in altering:
                     continue
                 if path.startswith(f"{model.id}.") and _holds(inventory, path.removeprefix(f"{model.id}.")):
-                    new = of_value(evaluator, evaluator.evaluate(given, evaluator.frame(module)))
-                    inventory = _grafted(inventory, path.removeprefix(f"{model.id}."), new)
+                    inventory = _replaced(evaluator, inventory, path.removeprefix(f"{model.id}."), path, given, module)
                 elif path.startswith(f"{model.id}.") and not isinstance(given, ast.Constant):
                     inventory = replace(inventory, whole=False)
+            case ast.Assign([ast.Subscript(container)]) if ast.unparse(container).startswith(f"{model.id}."):
+                inventory = replace(inventory, complete=False, whole=False)  # `model.layers[i] = …`
     return inventory
 
 
@@ -367,6 +369,23 @@ def _altering(module: Module, name: ast.Name) -> set[ast.AST | None]:
 
 def _is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _replaced(
+    evaluator: Evaluator, inventory: Inventory, name: str, path: str, given: ast.expr, module: Module
+) -> Inventory:
+    """The inventory after the part of a name has become what is given: something new, or itself in a wrapper."""
+    around = wrappers(evaluator, given, module)
+    inner = given
+    while around and isinstance(inner, ast.Call) and inner.args:
+        inner = inner.args[0]
+    if ast.unparse(inner) == path:
+        new = part(inventory, name)
+    else:
+        new = of_value(evaluator, evaluator.evaluate(given, evaluator.frame(module)))
+    for wrapper in around:
+        new = wrapped(new, wrapper) if new is not None else None
+    return _grafted(inventory, name, new)
 
 
 def _holds(inventory: Inventory, path: str) -> bool:

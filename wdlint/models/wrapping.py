@@ -10,6 +10,7 @@ from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module, reaching
 from wdlint.reading.values import External, Known
 
+SHARDED = "_fsdp_wrapped_module"
 DEEPEST = 4  # names of names
 # By the wrapper's path: the attribute under which it keeps the model.
 ATTRIBUTES = {
@@ -18,7 +19,9 @@ ATTRIBUTES = {
     "torch.nn.DataParallel": "module",
     "apex.parallel.DistributedDataParallel": "module",
     "torch.compile": "_orig_mod",
+    "torch.distributed.fsdp.FullyShardedDataParallel": SHARDED,
 }
+FLATTENING = "torch.distributed.fsdp.FullyShardedDataParallel"  # unless it is given `use_orig_params=True`
 
 
 def wrapped(inventory: Inventory, path: str) -> Inventory:
@@ -51,10 +54,16 @@ def wrappers(evaluator: Evaluator, node: ast.expr, module: Module, depth: int = 
             return wrappers(evaluator, value, module, depth - 1) if value is not None else ()
         case ast.Call(callee, [model, *_]):
             value_of = evaluator.evaluate(callee, evaluator.frame(module))
-            if (
-                isinstance(value_of, Known)
-                and isinstance(value_of.value, External)
-                and value_of.value.path in ATTRIBUTES
-            ):
-                return (*wrappers(evaluator, model, module, depth), value_of.value.path)
+            if isinstance(value_of, Known) and isinstance(value_of.value, External):
+                path = value_of.value.path
+                if path in ATTRIBUTES and (path != FLATTENING or _keeps_parameters(node)):
+                    return (*wrappers(evaluator, model, module, depth), path)
     return ()
+
+
+def _keeps_parameters(call: ast.Call) -> bool:
+    """Whether FSDP is told to show the parameters under their own names, behind its prefix."""
+    return any(
+        keyword.arg == "use_orig_params" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True
+        for keyword in call.keywords
+    )
