@@ -118,7 +118,7 @@ def differences(source: Inventory, real: Inventory) -> list[str]:
 def bearing(real: Inventory) -> dict[str, str]:
     """The modules that hold a parameter, themselves or below."""
     names = [name for p in real.parameters for name in (p.name, *p.aliases)]
-    held = {name[:at] for name in names for at in range(len(name)) if name[at] == "."} | {""}
+    held = {name[:at] for name in names for at in range(len(name)) if name[at] == "."} | ({""} if names else set())
     return {path: cls for path, cls in real.modules.items() if path in held}
 
 
