@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from building import built, needs_torch, refusal, row_of, write
 
-from wdlint.models import interpreter
+from wdlint.models import python
 from wdlint.models.parameters import Kind, Origin
 from wdlint.models.spec import Spec, parse
 
@@ -59,19 +59,19 @@ def test_the_projects_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     root = tmp_path / "a" / "b"
     root.mkdir(parents=True)
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
-    monkeypatch.setattr(interpreter, "FOLDERS", (".venv-of-this-test", "venv-of-this-test"))
-    assert interpreter.find(None, root) == Path(sys.executable)
+    monkeypatch.setattr(python, "FOLDERS", (".venv-of-this-test", "venv-of-this-test"))
+    assert python.find_python(None, root) == Path(sys.executable)
     above = environment(tmp_path / "venv-of-this-test")
-    assert interpreter.find(None, root) == above
+    assert python.find_python(None, root) == above
     beside = environment(root / ".venv-of-this-test")
-    assert interpreter.find(None, root) == beside
+    assert python.find_python(None, root) == beside
     active = environment(tmp_path / "active")
     monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "active"))
-    assert interpreter.find(None, root) == active
-    assert interpreter.find(tmp_path / "active", root) == active
-    assert interpreter.find(beside, root) == beside
+    assert python.find_python(None, root) == active
+    assert python.find_python(tmp_path / "active", root) == active
+    assert python.find_python(beside, root) == beside
     monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "gone"))
-    assert interpreter.find(None, root) == beside
+    assert python.find_python(None, root) == beside
 
 
 def test_interpreters_that_are_none(tmp_path: Path) -> None:

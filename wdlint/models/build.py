@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wdlint.discovery import project_root
-from wdlint.models import interpreter
 from wdlint.models.asking import Failure, Question, ask, is_ours
 from wdlint.models.containment import Limits
 from wdlint.models.parameters import Inventory, Origin, from_raw
+from wdlint.models.python import find_python
 from wdlint.models.spec import NotBuilt as NotBuilt
 from wdlint.models.spec import Spec, parse
 
@@ -102,7 +102,7 @@ def _answered(
 ) -> tuple[dict[str, Any], list[Failure]]:
     """What the worker says of a model that it has built, and why it could not before on other devices."""
     wanted = parse(spec, root)
-    chosen = interpreter.find(python, root)
+    chosen = find_python(python, root)
     limits = limits.within_machine()
     deadline = time.monotonic() + limits.seconds
     failures: list[Failure] = []

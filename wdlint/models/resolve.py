@@ -6,9 +6,9 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from wdlint.models import interpreter
 from wdlint.models.build import Device, NotBuilt, build
 from wdlint.models.parameters import Inventory
+from wdlint.models.python import find_python
 from wdlint.models.spec import parse
 
 IN_ATLAS = ("transformers", "timm", "torchvision")
@@ -37,7 +37,7 @@ def inventory(spec: str, *, device: Device | None, python: Path | None, root: Pa
     wanted = parse(spec, root)
     if device is not None or wanted.kind not in IN_ATLAS or wanted.where:
         return build(spec, device=device, python=python, root=root)
-    used = interpreter.find(python, root)
+    used = find_python(python, root)
     if missing := _missing(used, ("torch", wanted.kind), root):
         failure = NotBuilt(f"{used} has no {' and no '.join(missing)}")
     else:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wdlint.discovery import project_root
-from wdlint.models import interpreter
 from wdlint.models.asking import Question, ask
 from wdlint.models.containment import Limits
+from wdlint.models.python import find_python
 from wdlint.models.spec import NotBuilt, Spec, search_path
 from wdlint.optimizers.registry import Law
 
@@ -85,9 +85,7 @@ def probe(
     ours = (root, *((Path(wanted.where).parent,) if wanted.kind == "file" else ()))
     limits = limits.within_machine()
     try:
-        answer = ask(
-            interpreter.find(python, root), Question(request, "import and measure", root, ours, limits, limits)
-        )
+        answer = ask(find_python(python, root), Question(request, "import and measure", root, ours, limits, limits))
     except NotBuilt as error:
         raise NotMeasured(str(error)) from None
     if isinstance(answer, list):

@@ -12,7 +12,7 @@ FOLDERS = (".venv", "venv")
 INSIDE = ("bin/python", "Scripts/python.exe")
 
 
-def find(python: Path | None, root: Path) -> Path:
+def find_python(python: Path | None, root: Path) -> Path:
     """`python` (an interpreter or a virtual environment), $VIRTUAL_ENV, `.venv` in or above `root`, or wdlint's own.
 
     Raises NotBuilt when `python` does not exist or cannot be run.
