@@ -150,6 +150,16 @@ class ForCuda(Toy):
         raise RuntimeError("all weights must be CUDA tensors")
 
 
+class WithMomentum(torch.optim.SGD):
+    """In single precision and with a momentum, or not at all."""
+
+    def __init__(self, params: Any, lr: float = 1e-3, momentum: float = 0, weight_decay: float = 0) -> None:
+        if momentum == 0:
+            raise NotImplementedError("without momentum")
+        super().__init__(params, lr, momentum, weight_decay=weight_decay)
+        assert self.param_groups[0]["params"][0].dtype == torch.float32
+
+
 SOURCE = torch.Generator().manual_seed(1)
 
 
@@ -174,6 +184,7 @@ def test_a_missing_gradient_taken_for_zero() -> None:
         (torch.optim.SparseAdam, {}, r"does not support dense gradients"),
         (torch.optim.Adam, {"fixd": 1}, r"takes no argument 'fixd'"),
         (torch.optim.Adam, {"amsgard": True}, r"did you mean 'amsgrad'\?"),
+        (WithMomentum, {"momentum": 0}, r"not implemented: without momentum$"),
         (torch.optim.Adam, {"betas": 3}, r"constructing or stepping it fails: TypeError"),
     ],
 )
@@ -185,6 +196,12 @@ def test_what_cannot_be_measured(cls: Any, options: dict[str, Any], reason: str)
 def test_a_class_that_needs_a_closure() -> None:
     found = measure(ForClosures, flags=False)
     assert found.notes == ("needs a closure",)
+
+
+def test_a_class_that_needs_a_momentum() -> None:
+    found = measure(WithMomentum, flags=False)
+    assert found.mode == "coupled"
+    assert found.notes == ("constructed with momentum=0.9", "single precision only")
 
 
 def test_a_weight_without_gradient_keeps_its_decayed_share() -> None:

@@ -114,7 +114,8 @@ def _candidates(way: Way, parameters: Mapping[str, inspect.Parameter], options: 
     yield first
     momentum = parameters.get("momentum")
     if momentum is not None and momentum.default == 0 and "momentum" not in options:
-        yield first.having({"momentum": 0.9})
+        for one in (way, single):
+            yield one._replace(takes=feeds[0]).having({"momentum": 0.9})
     for takes in feeds:
         for one in (way, single):
             for driver in ("gradient", "closure", "graph"):
@@ -156,7 +157,8 @@ def _reason(errors: list[Exception], device: str) -> str:
                 return f"{meaning}{hint}: {text}"
     for error in errors:
         if isinstance(error, NotImplementedError):
-            return "its step() is not implemented: it updates in the backward pass"
+            said = " ".join(str(error).split())
+            return f"not implemented: {said}" if said else "not implemented: it may update in the backward pass"
     if errors and isinstance(errors[0], Unmeasured):
         return str(errors[0])
     return f"constructing or stepping it fails: {texts[0]}" if texts else "no way to step it was found in time"
