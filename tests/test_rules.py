@@ -16,13 +16,16 @@ import cases
 import pytest
 from cases import Case, Mark
 
-from wdlint import linter, rule
+from wdlint import catalogue, linter, rule
+from wdlint.catalogue import Entry
 from wdlint.findings import Applicability, Finding, Severity
 from wdlint.fixing.apply import fix_file
 from wdlint.linter import LintSettings, check_path, check_source
+from wdlint.reading import scout
 from wdlint.reading.project import Project
 from wdlint.reading.text import UnreadableFile
 from wdlint.rule import LoadedRule
+from wdlint.suppressions import own_codes
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "rules"
 SUITES = dict(cases.read_all(FIXTURES))
@@ -35,7 +38,7 @@ def codes(case: Case) -> frozenset[str]:
     by_name = {loaded.rule.name: loaded.rule.code for loaded in rule.load()}
     assert case.rule in by_name, f"there is no rule {case.rule}"
     own = by_name[case.rule]
-    return frozenset(by_name.values() if own in linter.OWN else {own, *(mark.code for mark in case.marks)})
+    return frozenset(by_name.values() if own in own_codes() else {own, *(mark.code for mark in case.marks)})
 
 
 def cases_of(loaded: LoadedRule) -> list[Case]:
@@ -185,30 +188,44 @@ def test_codes_and_names_are_unique() -> None:
         assert [key for key, count in Counter(keys).items() if count > 1] == []
 
 
-@pytest.mark.parametrize("loaded", RULES)
-def test_files_in_which_a_rule_fires_hold_a_marker(loaded: LoadedRule) -> None:
-    suite = cases_of(loaded)
-    marked = {
+def test_the_catalogue_repeats_the_rules() -> None:
+    rules = [(loaded.rule, loaded.fact) for loaded in rule.load()]
+    expected = [Entry(one.code, one.name, fact.__name__, one.markers, one.default) for one, fact in rules]
+    assert list(catalogue.entries()) == expected, "bring wdlint/catalogue.py up to date"
+
+
+def _fires_in(loaded: LoadedRule) -> dict[tuple[str, str], str]:
+    """The Python files of a rule's cases in which it fires."""
+    return {
         (case.heading, mark.file): case.files[mark.file]
-        for case in suite
+        for case in cases_of(loaded)
         for mark in case.marks
         if mark.code == loaded.rule.code and mark.file.endswith(".py")
     }
+
+
+@pytest.mark.parametrize("loaded", RULES)
+def test_files_in_which_a_rule_fires_hold_a_marker(loaded: LoadedRule) -> None:
+    marked = _fires_in(loaded)
     assert [place for place, text in marked.items() if not any(m in text for m in loaded.rule.markers)] == []
 
 
 @pytest.mark.parametrize("loaded", RULES)
-def test_only_files_with_a_marker_are_read(loaded: LoadedRule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = []
+def test_files_in_which_a_rule_fires_are_scouted(loaded: LoadedRule) -> None:
+    entries = {entry for entry in catalogue.entries() if entry.code == loaded.rule.code}
+    files = {place: text.encode() for place, text in _fires_in(loaded).items()}
+    assert [place for place, data in files.items() if not scout.marked(data, entries)] == []
+    assert [place for place, data in files.items() if not scout.possible(data, entries)] == []
 
+
+@pytest.mark.parametrize("loaded", RULES)
+def test_files_without_a_marker_are_not_read(
+    loaded: LoadedRule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(path: Path, filename: str, data: bytes) -> None:
-        read.append(path.read_text())
-        raise UnreadableFile("only the question whether it is read matters here")
+        raise AssertionError("a file without a marker is read")
 
     monkeypatch.setattr(linter, "read_source", refuse)
     settings, path = LintSettings(frozenset({loaded.rule.code}), report_unused=False), tmp_path / "train.py"
-    texts = [f"{word} = 1\n" for word in ("value", *loaded.rule.markers)]
-    for text in texts:
-        path.write_text(text)
-        check_path(path, path.name, Project(tmp_path), settings)
-    assert read == [text for text in texts if any(marker in text for marker in loaded.rule.markers)]
+    path.write_text("value = 1\nfor x in y: x(parameter, *group)\n")
+    assert check_path(path, path.name, Project(tmp_path), settings).findings == ()

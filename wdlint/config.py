@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from wdlint import rule
+from wdlint import catalogue
 from wdlint.findings import Severity
 from wdlint.grouping.policy import DEFAULT, POLICIES, policy
 from wdlint.optimizers import added
@@ -202,14 +202,14 @@ def check_selectors(selectors: Iterable[str], where: str) -> tuple[str, ...]:
     checked = tuple(selectors)
     for selector in checked:
         if selector not in known:
-            ids = [key for one in rule.load() for key in (one.rule.code, one.rule.name)]
+            ids = [key for one in catalogue.entries() for key in (one.code, one.name)]
             raise ConfigError(f"{where}: no rule {selector!r}{nearest(selector, ids)}")
     return checked
 
 
 @cache
 def _codes_by_selector() -> dict[str, frozenset[str]]:
-    codes = {loaded.rule.code: loaded.rule.name for loaded in rule.load()}
+    codes = {one.code: one.name for one in catalogue.entries()}
     prefixes = {code[:length] for code in codes for length in range(2, len(code) + 1)}
     return (
         {"ALL": frozenset(codes)}
@@ -222,7 +222,7 @@ def _codes_by_selector() -> dict[str, frozenset[str]]:
 def _selected(selections: tuple[Selection, ...]) -> frozenset[str]:
     """Later layers over earlier ones; within a layer the more specific selector wins, at a tie `ignore`."""
     by_selector = _codes_by_selector()
-    chosen = {loaded.rule.code for loaded in rule.load() if loaded.rule.default}
+    chosen = {one.code for one in catalogue.entries() if one.default}
     for layer in selections:
         if layer.select is not None:
             chosen = set()
@@ -238,7 +238,7 @@ def _selected(selections: tuple[Selection, ...]) -> frozenset[str]:
 def _specificity(selector: str) -> int:
     if selector == "ALL":
         return 0
-    codes = {loaded.rule.name: loaded.rule.code for loaded in rule.load()}
+    codes = {one.name: one.code for one in catalogue.entries()}
     return len(codes.get(selector, selector))
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wdlint.catalogue import Entry, entries
 from wdlint.findings import FileResult, Finding, Position, Span, Unresolved
+from wdlint.optimizers import registry
+from wdlint.reading import scout
 from wdlint.reading.text import (
     MAX_BYTES,
     MAX_NOTEBOOK_BYTES,
@@ -22,14 +25,13 @@ from wdlint.reading.text import (
 from wdlint.rule import load
 
 if TYPE_CHECKING:
+    from wdlint.facts.optimizers import OptimizerSite
     from wdlint.grouping.policy import Policy
     from wdlint.models.parameters import Inventory
     from wdlint.optimizers.added import Added
     from wdlint.reading.evaluate import Evaluator
     from wdlint.reading.project import Project
     from wdlint.reading.tree import Module
-
-OWN = frozenset({"WD901", "WD902"})  # about comments: they come from wdlint.suppressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,13 @@ class Context:
 
 
 def check_path(path: Path, filename: str, project: Project, settings: LintSettings) -> FileResult:
-    """Check a file. One that cannot be read gives WD900."""
+    """Check a file. One that cannot be read gives WD900, unless nothing in it would be looked for."""
     try:
         data = read_bytes(path, MAX_NOTEBOOK_BYTES if is_notebook(filename) else MAX_BYTES)
-        if not _marked(data, settings):
+        wanted = _entries(settings.codes)
+        registry.use(settings.optimizers)
+        # a notebook's text is told apart from its JSON later
+        if not scout.marked(data, wanted) or not (is_notebook(filename) or scout.possible(data, wanted)):
             return FileResult(filename)
         source = read_source(path, filename, data)
     except UnreadableFile as error:
@@ -90,7 +95,6 @@ def check_path(path: Path, filename: str, project: Project, settings: LintSettin
 def check_source(source: Source, project: Project, settings: LintSettings) -> FileResult:
     """Check text that is read already."""
     from wdlint import suppressions
-    from wdlint.optimizers import registry
 
     registry.use(settings.optimizers)
     try:
@@ -101,21 +105,22 @@ def check_source(source: Source, project: Project, settings: LintSettings) -> Fi
     found: list[Finding] = []
     unresolved: list[Unresolved] = []
     sites = 0
-    rules = [loaded for loaded in load() if loaded.rule.code in settings.codes and loaded.rule.code not in OWN]
     context = Context(module, evaluator, settings)
-    for fact in _facts(context, {loaded.fact for loaded in rules}):
+    wanted = scout.possible(source.text.encode("utf-8", "replace"), _entries(settings.codes))
+    for kind, fact in _facts(context, wanted):
         if isinstance(fact, Unresolved):
             unresolved.append(fact)
             continue
-        sites += _is_site(fact)
-        unresolved += _unfollowed(fact)
-        for loaded in rules:
-            if isinstance(fact, loaded.fact):
-                found += loaded.check(fact, context)
+        if kind == "OptimizerSite":
+            sites += 1
+            unresolved += _unfollowed(fact)
+        for check in _checks(kind, settings.codes):
+            found += check(fact, context)
     evaluator.forget()
     project.shrink()
     found = _once(found)
-    comments = suppressions.parse(source)
+    # without findings, only comments that name our rules matter
+    comments = suppressions.parse(source) if found or "Suppressions" in wanted else suppressions.Suppressions(source)
     applied = suppressions.apply(found, comments, settings.codes)
     kept = [*applied.kept, *(own for own in applied.own if own.code in settings.codes)]
     for row, message in source.broken:
@@ -139,15 +144,16 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     return list(best.values())
 
 
-def _marked(data: bytes, settings: LintSettings) -> bool:
-    return any(marker in data for marker in _markers(settings.codes))
+@cache
+def _entries(codes: frozenset[str]) -> frozenset[Entry]:
+    return frozenset(entry for entry in entries() if entry.code in codes)
 
 
 @cache
-def _markers(codes: frozenset[str]) -> tuple[bytes, ...]:
-    found = {marker.encode() for loaded in load() if loaded.rule.code in codes for marker in loaded.rule.markers}
-    # a marker that holds another one says nothing more
-    return tuple(sorted(m for m in found if not any(other != m and other in m for other in found)))
+def _checks(fact: str, codes: frozenset[str]) -> tuple[Callable[[Any, Context], Iterator[Finding]], ...]:
+    """The rules that are called with a fact; they are imported when there is one."""
+    named = frozenset(entry.code for entry in _entries(codes) if entry.fact == fact)
+    return tuple(loaded.check for loaded in load(named))
 
 
 _EVALUATORS: dict[int, tuple[int, Evaluator]] = {}
@@ -164,64 +170,68 @@ def evaluator_of(project: Project) -> Evaluator:
     return evaluator
 
 
-def _producers() -> dict[type, Callable[[Evaluator, Module, Context], Iterator[Any]]]:
-    """Where each type of fact comes from."""
-    from wdlint.facts import (
-        checkpoints,
-        choices,
-        deepspeed,
-        iterators,
-        locked,
-        losses,
-        mistakes,
-        optimizers,
-        predicates,
-        trainers,
-        updates,
-    )
-
-    return {
-        optimizers.OptimizerSite: lambda evaluator, module, _: chain(
-            optimizers.sites(evaluator, module), deepspeed.sites(evaluator, module)
-        ),
-        mistakes.Mistake: lambda evaluator, module, context: mistakes.of_module(
-            evaluator, module, context.policy, context.settings.built
-        ),
-        locked.Drift: lambda evaluator, module, context: locked.drifts(evaluator, module, context.settings.built),
-        trainers.TrainerArguments: lambda evaluator, module, _: trainers.arguments(evaluator, module),
-        losses.Penalty: lambda evaluator, module, _: losses.penalties(evaluator, module),
-        updates.ManualDecay: lambda evaluator, module, _: updates.shrunk(evaluator, module),
-        optimizers.DecayWriter: lambda _, module, __: iter(optimizers.writers(module)),
-        checkpoints.StateLoad: lambda evaluator, module, _: checkpoints.loads(evaluator, module),
-        iterators.ExhaustedIterator: lambda evaluator, module, _: iterators.exhausted(evaluator, module),
-        predicates.MembershipTest: lambda evaluator, module, _: predicates.memberships(evaluator, module),
-        predicates.LetterTest: lambda evaluator, module, _: predicates.letter_tests(evaluator, module),
-        choices.ChoiceByDecay: lambda evaluator, module, _: choices.choices(evaluator, module),
-    }
+Producer = Callable[[Context], Iterator[Any]]
 
 
-def _facts(context: Context, wanted: set[type]) -> Iterator[Any]:
-    for kind, produce in _producers().items():
-        if kind in wanted:
-            yield from produce(context.evaluator, context.module, context)
+def _from(module: str, function: str) -> Producer:
+    """`function(evaluator, module)` of a module of `wdlint.facts`, which is imported when it is needed."""
+
+    def produce(context: Context) -> Iterator[Any]:
+        found = getattr(importlib.import_module(f"wdlint.facts.{module}"), function)
+        yield from found(context.evaluator, context.module)
+
+    return produce
 
 
-def _is_site(fact: object) -> bool:
-    from wdlint.facts.optimizers import OptimizerSite
+def _writers(context: Context) -> Iterator[Any]:
+    from wdlint.facts.optimizers import writers
 
-    return isinstance(fact, OptimizerSite)
+    yield from writers(context.module)
 
 
-def _unfollowed(fact: object) -> Iterator[Unresolved]:
-    """Sites whose groups or decay are not known."""
-    from wdlint.facts.optimizers import OptimizerSite
+def _mistakes(context: Context) -> Iterator[Any]:
+    from wdlint.facts.mistakes import of_module
+
+    yield from of_module(context.evaluator, context.module, context.policy, context.settings.built)
+
+
+def _drifts(context: Context) -> Iterator[Any]:
+    from wdlint.facts.locked import drifts
+
+    yield from drifts(context.evaluator, context.module, context.settings.built)
+
+
+# Where each kind of fact comes from.
+_PRODUCERS: dict[str, tuple[Producer, ...]] = {
+    "OptimizerSite": (_from("optimizers", "sites"), _from("deepspeed", "sites")),
+    "Mistake": (_mistakes,),
+    "Drift": (_drifts,),
+    "TrainerArguments": (_from("trainers", "arguments"),),
+    "Penalty": (_from("losses", "penalties"),),
+    "ManualDecay": (_from("updates", "shrunk"),),
+    "DecayWriter": (_writers,),
+    "StateLoad": (_from("checkpoints", "loads"),),
+    "ExhaustedIterator": (_from("iterators", "exhausted"),),
+    "MembershipTest": (_from("predicates", "memberships"),),
+    "LetterTest": (_from("predicates", "letter_tests"),),
+    "ChoiceByDecay": (_from("choices", "choices"),),
+}
+
+
+def _facts(context: Context, wanted: frozenset[str]) -> Iterator[tuple[str, Any]]:
+    for kind, producers in _PRODUCERS.items():
+        for produce in producers if kind in wanted else ():
+            for fact in produce(context):
+                yield kind, fact
+
+
+def _unfollowed(site: OptimizerSite) -> Iterator[Unresolved]:
+    """What is not known of a site: its groups or its decay."""
     from wdlint.reading.values import Unknown
 
-    if not isinstance(fact, OptimizerSite):
-        return
-    if not fact.variants:
-        yield Unresolved(fact.span, f"parameters: {fact.unresolved}")
-    for decay in fact.decays():
+    if not site.variants:
+        yield Unresolved(site.span, f"parameters: {site.unresolved}")
+    for decay in site.decays():
         if isinstance(decay.value, Unknown):
             yield Unresolved(decay.span, f"weight decay: {decay.value.reason}")
 
@@ -229,10 +239,10 @@ def _unfollowed(fact: object) -> Iterator[Unresolved]:
 def _unreadable(
     filename: str, error: UnreadableFile, settings: LintSettings, source: Source | None = None
 ) -> FileResult:
-    loaded = next((one for one in load() if one.rule.code == "WD900"), None)
-    if loaded is None or "WD900" not in settings.codes:
+    if "WD900" not in settings.codes:
         return FileResult(filename)
     cell, row = source.place(error.row) if source is not None else (None, error.row)
     start = Position(row, error.column)
     span = Span(filename, start, replace(start, column=start.column + 1), cell)
+    (loaded,) = load(frozenset({"WD900"}))
     return FileResult(filename, tuple(loaded.check(Unreadable(span, error.reason), None)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,8 +13,10 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Literal
 
+from wdlint import catalogue
 from wdlint.findings import Finding, Fix, Related, Severity, Span
 
+GROUP = "wdlint.rules"
 CODE: Literal["code"] = "code"
 MODEL: Literal["model"] = "model"
 
@@ -31,8 +35,9 @@ HEADINGS = (
 class Rule:
     """A rule's identity.
 
-    `markers`: a file in which the rule fires holds at least one of these strings (a test holds it); files without
-    any marker of any rule are never parsed. `default` is False for rules that need --select.
+    `markers`: a file in which the rule fires holds at least one of these strings (a test holds it); the rule is not
+    asked about other files, and a file without any marker is never parsed. wdlint/catalogue.py repeats them.
+    `default` is False for rules that need --select.
     `fixable` says that some of its findings carry a fix.
     """
 
@@ -85,33 +90,67 @@ class LoadedRule:
     page: str
 
 
-def _modules() -> Iterator[ModuleType]:
-    # by name: the folder `rules` becomes `wdlint.rules` only where wdlint is installed
-    package = importlib.import_module("wdlint.rules")
-    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
-        yield importlib.import_module(f"wdlint.rules.{info.name}")
-    from importlib.metadata import entry_points  # 18 ms that --version need not pay
-
-    for entry in sorted(entry_points(group="wdlint.rules"), key=lambda entry: entry.name):
-        loaded = entry.load()
-        if isinstance(loaded, ModuleType):
-            yield loaded
-
-
-@cache
-def load() -> tuple[LoadedRule, ...]:
-    """All rules, ours and those of the entry-point group `wdlint.rules`, by code.
+def load(codes: frozenset[str] | None = None) -> tuple[LoadedRule, ...]:
+    """All rules, ours and those of the entry-point group `wdlint.rules`, by code; or only those with these codes.
 
     Raises TypeError for a module without RULE or without a check whose first parameter is annotated.
     """
-    rules = []
-    for module in _modules():
-        rule, check = getattr(module, "RULE", None), getattr(module, "check", None)
-        if not isinstance(rule, Rule) or not callable(check):
-            raise TypeError(f"{module.__name__}: a rule needs RULE and check()")
-        hints = typing.get_type_hints(check)
-        first = next(iter(hints), None)
-        if first is None:
-            raise TypeError(f"{module.__name__}: the first parameter of check() has no annotation")
-        rules.append(LoadedRule(rule, check, hints[first], module.__doc__ or ""))
-    return tuple(sorted(rules, key=lambda loaded: loaded.rule.code))
+    if codes is None:
+        return _every()
+    named = [_ours(entry.name) for entry in catalogue.OURS if entry.code in codes]
+    named += [one for one in plugins() if one.rule.code in codes]
+    return tuple(sorted(named, key=lambda loaded: loaded.rule.code))
+
+
+@cache
+def _every() -> tuple[LoadedRule, ...]:
+    # by name: the folder `rules` becomes `wdlint.rules` only where wdlint is installed
+    package = importlib.import_module("wdlint.rules")
+    found = [_ours(info.name) for info in pkgutil.iter_modules(package.__path__)]
+    return tuple(sorted((*found, *plugins()), key=lambda loaded: loaded.rule.code))
+
+
+@cache
+def _ours(name: str) -> LoadedRule:
+    return _loaded(importlib.import_module(f"wdlint.rules.{name.replace('-', '_')}"))
+
+
+@cache
+def plugins() -> tuple[LoadedRule, ...]:
+    """The rules of other packages.
+
+    Raises TypeError as `load` does.
+    """
+    if not any(map(_declares_rules, sys.path)):
+        return ()
+    from importlib.metadata import entry_points
+
+    named = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    return tuple(_loaded(module) for entry in named if isinstance(module := entry.load(), ModuleType))
+
+
+def _declares_rules(folder: str) -> bool:
+    """Whether a package that is installed in a folder has rules; `importlib.metadata` takes 20 ms to say so."""
+    try:
+        names = [name for name in os.listdir(folder or ".") if name.endswith((".dist-info", ".egg-info"))]
+    except OSError:
+        return folder.endswith((".egg", ".zip", ".whl"))
+    for name in names:
+        try:
+            with open(os.path.join(folder, name, "entry_points.txt"), "rb") as file:
+                if GROUP.encode() in file.read():
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+def _loaded(module: ModuleType) -> LoadedRule:
+    rule, check = getattr(module, "RULE", None), getattr(module, "check", None)
+    if not isinstance(rule, Rule) or not callable(check):
+        raise TypeError(f"{module.__name__}: a rule needs RULE and check()")
+    hints = typing.get_type_hints(check)
+    first = next(iter(hints), None)
+    if first is None:
+        raise TypeError(f"{module.__name__}: the first parameter of check() has no annotation")
+    return LoadedRule(rule, check, hints[first], module.__doc__ or "")

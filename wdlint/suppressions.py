@@ -13,7 +13,7 @@ import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from wdlint import rule
+from wdlint import catalogue, rule
 from wdlint.findings import Finding, Position, Span
 from wdlint.reading.text import Source, UnreadableFile
 from wdlint.reading.text import parse as syntax
@@ -199,7 +199,7 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 
 def own_codes() -> frozenset[str]:
     """The codes of the rules that judge comments."""
-    return frozenset(loaded.rule.code for loaded in rule.load() if loaded.fact is Suppressions)
+    return frozenset(one.code for one in catalogue.entries() if one.fact == "Suppressions")
 
 
 def _is_code(token: tokenize.TokenInfo) -> bool:
@@ -244,7 +244,7 @@ def _read(text: str, row: int, column: int, target: int, own_line: bool) -> Comm
 
 
 def _ids() -> dict[str, str]:
-    rules = [loaded.rule for loaded in rule.load()]
+    rules = catalogue.entries()
     return {one.name: one.code for one in rules} | {one.code: one.code for one in rules}
 
 
@@ -342,6 +342,5 @@ def _about(judged: Suppressions) -> Iterator[Finding]:
     """What the rules about suppressions say."""
     if not judged.comments and not judged.mistakes:
         return
-    for loaded in rule.load():
-        if loaded.fact is Suppressions and loaded.rule.code in judged.ran:
-            yield from loaded.check(judged, None)
+    for loaded in rule.load(own_codes() & judged.ran):
+        yield from loaded.check(judged, None)

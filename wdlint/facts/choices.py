@@ -37,6 +37,7 @@ def choices(evaluator: Evaluator, module: Module) -> Iterator[ChoiceByDecay]:
     if KEY not in module.source.text:
         return
     for node in module.nodes:
+        evaluator.begin(glance=True)
         match node:
             case ast.For(ast.Name(variable), ast.List(values) | ast.Tuple(values)) as loop:
                 yield from _in_loop(evaluator, module, loop, variable, values, list(loop.body))

@@ -99,7 +99,7 @@ def _may_be_iterator(value: ast.expr) -> bool:
 
 def _once(evaluator: Evaluator, module: Module, value: ast.expr) -> bool:
     """Whether an expression gives an iterator over parameters or modules, whatever happens."""
-    evaluator.begin()
+    evaluator.begin(glance=True)
     match evaluator.evaluate(value, evaluator.frame(module)):
         case Known(Collection(_, _, True)):
             return True

@@ -25,6 +25,7 @@ from wdlint.reading.values import (
     Known,
     Place,
     Selection,
+    Unknown,
     Value,
     alternatives,
 )
@@ -94,7 +95,7 @@ class _Way:
 
 def penalties(evaluator: Evaluator, module: Module) -> Iterator[Penalty]:
     """The L2 terms of all losses of a module."""
-    evaluator.begin()  # all of them together may cost what a site may
+    evaluator.begin(glance=True)
     for root in _losses(module):
         if _no_grad(module, root) is None:
             yield from _Search(evaluator, module).follow(root, _Way(evaluator.frame(module), root))
@@ -301,7 +302,9 @@ class _Search:
     # calls
 
     def _call(self, node: ast.Call, way: _Way) -> Iterator[Penalty]:
-        callee = self.evaluator.evaluate(node.func, way.frame)
+        callee: Value = Unknown("a method of a tensor")
+        if not self._is_tensor_method(node.func, way.frame.module):  # following a model for `model(x).sum()` is dear
+            callee = self.evaluator.evaluate(node.func, way.frame)
         match callee:
             case Known(External(path)) if path == "builtins.sum" or path.partition(".")[0] == "torch":
                 yield from self._applied(path.rpartition(".")[2], node.args, node.keywords, way)
@@ -317,6 +320,13 @@ class _Search:
                     yield from self.follow(receiver, self._cut(node, receiver, way))
                 elif name not in ("stack", "cat", "hstack", "concat", "vector_norm"):
                     yield from self._applied(name, [receiver, *node.args], node.keywords, way)
+
+    def _is_tensor_method(self, func: ast.expr, module: Module) -> bool:
+        """Whether a callee is a method of what a call or a formula gives, by a name that no class here has."""
+        match func:
+            case ast.Attribute(ast.Call() | ast.BinOp() | ast.Subscript() | ast.UnaryOp(), name):
+                return not self.evaluator.project.defines_method(name)
+        return False
 
     def _applied(
         self, name: str, arguments: list[ast.expr], keywords: list[ast.keyword], way: _Way

@@ -13,6 +13,7 @@ from wdlint.optimizers import registry
 from wdlint.optimizers.registry import Law
 from wdlint.reading import calls
 from wdlint.reading.evaluate import Evaluator, Frame
+from wdlint.reading.scout import ORDINARY
 from wdlint.reading.tree import Module, statements_of
 from wdlint.reading.values import (
     ClassThing,
@@ -376,15 +377,7 @@ def _may_build(node: ast.Call, names: frozenset[str], module: Module) -> bool:
             return False
     if leaf in names:
         return True
-    if leaf in calls.MEMBERS or leaf in (
-        "partial",
-        "dict",
-        "add_argument",
-        "print",
-        "isinstance",
-        "len",
-        "field",
-    ):
+    if leaf in calls.MEMBERS or leaf in ORDINARY or leaf in ("partial", "add_argument", "field"):
         return False
     keywords = {keyword.arg for keyword in node.keywords}
     if "weight_decay" in keywords or "params" in keywords:
@@ -402,7 +395,8 @@ def _may_build(node: ast.Call, names: frozenset[str], module: Module) -> bool:
 
 def _site(evaluator: Evaluator, module: Module, node: ast.Call) -> OptimizerSite | Unresolved | None:
     frame = evaluator.frame(module)
-    evaluator.begin()
+    named = isinstance(node.func, ast.Name | ast.Attribute) and _leaf(node.func) in registry.names()
+    evaluator.begin(glance=not named)
     callee = evaluator.evaluate(node.func, frame)
     options = alternatives(callee)
     found: list[Optimizer] = []
@@ -417,8 +411,14 @@ def _site(evaluator: Evaluator, module: Module, node: ast.Call) -> OptimizerSite
             found.append(optimizer)
     if not found:
         return _wrapped(evaluator, module, node, options)
+    if not named:
+        evaluator.begin()
     certain = len(found) == 1 and len(options) == 1 and not is_open(callee)
     return build(evaluator, module, node, call, tuple(dict.fromkeys(found)), not certain)
+
+
+def _leaf(callee: ast.Name | ast.Attribute) -> str:
+    return callee.id if isinstance(callee, ast.Name) else callee.attr
 
 
 def built_by(evaluator: Evaluator, option: Known) -> OptimizerSite | None:

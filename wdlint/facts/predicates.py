@@ -209,14 +209,16 @@ def letter_tests(evaluator: Evaluator, module: Module) -> Iterator[LetterTest]:
     seen: set[tuple[object, int]] = set()
     for node in module.nodes:
         for variable, iterable, tests in _iterations(node):
-            needles = [test for test in tests if _asks(evaluator, module, test, variable)]
-            if not needles:
+            needles = [hay for test in tests for hay in _haystacks(test, variable)]
+            if not needles or not _may_be_string(iterable):
                 continue
-            evaluator.begin()
+            evaluator.begin(glance=True)
             match evaluator.evaluate(iterable, evaluator.frame(module)):
                 case Known(str() as word, Origin.LITERAL | Origin.DEFAULT, Place(other, ast.Constant(value)) as place):
                     key = (other.path, id(place.node))
-                    if value == word and len(word) > 1 and key not in seen:
+                    if value != word or len(word) < 2 or key in seen:
+                        continue
+                    if any(_is_name(evaluator, module, hay) for hay in needles):
                         seen.add(key)
                         replaceable = _is_one_literal(place) and _only_iterated(evaluator, place, iterable)
                         yield LetterTest(module, place, word, iterable, _in_brackets(place), replaceable)
@@ -233,24 +235,28 @@ def _iterations(node: ast.AST) -> Iterator[tuple[str, ast.expr, list[ast.expr]]]
             yield variable, iterable, [statement.test for statement in body if isinstance(statement, ast.If)]
 
 
-def _asks(evaluator: Evaluator, module: Module, test: ast.expr, variable: str) -> bool:
-    """Whether a test asks if `variable` is in a parameter's name, or at one end of it."""
-    frame = evaluator.frame(module)
+def _haystacks(test: ast.expr, variable: str) -> Iterator[ast.expr]:
+    """What a test looks for `variable` in, anywhere or at one end."""
     for node in ast.walk(test):
         match node:
             case ast.Compare(ast.Name(needle), [ast.In() | ast.NotIn()], [hay]) if needle == variable:
-                pass
+                yield hay
             case ast.Call(ast.Attribute(hay, "startswith" | "endswith"), [ast.Name(needle)]) if needle == variable:
-                pass
-            case _:
-                continue
-        evaluator.begin()
-        if any(
-            isinstance(option.value, Element) and option.value.form is Form.NAME
-            for option in alternatives(evaluator.evaluate(hay, frame))
-        ):
-            return True
-    return False
+                yield hay
+
+
+def _may_be_string(iterable: ast.expr) -> bool:
+    """A first look, before anything is evaluated."""
+    return not isinstance(iterable, ast.List | ast.Tuple | ast.Set | ast.Dict | ast.ListComp | ast.GeneratorExp)
+
+
+def _is_name(evaluator: Evaluator, module: Module, hay: ast.expr) -> bool:
+    """Whether an expression stands for the names of parameters."""
+    evaluator.begin(glance=True)
+    return any(
+        isinstance(option.value, Element) and option.value.form is Form.NAME
+        for option in alternatives(evaluator.evaluate(hay, evaluator.frame(module)))
+    )
 
 
 def _in_brackets(string: Place) -> bool:

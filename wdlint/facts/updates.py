@@ -32,7 +32,7 @@ def shrunk(evaluator: Evaluator, module: Module) -> Iterator[ManualDecay]:
     """All of a module, those inside optimizers left out."""
     frame = evaluator.frame(module)
     for node in module.nodes:
-        evaluator.begin()
+        evaluator.begin(glance=True)
         target = _target(evaluator, node, frame)
         if target is None or not _trains(evaluator, module, node) or _interpolates(module, node, target):
             continue

@@ -11,7 +11,7 @@ from wdlint.facts.assignment import Seen, place
 from wdlint.facts.optimizers import OptimizerSite, sites
 from wdlint.findings import Finding, Span
 from wdlint.grouping.world import World, world
-from wdlint.linter import OWN, LintSettings, check_source, evaluator_of
+from wdlint.linter import LintSettings, check_source, evaluator_of
 from wdlint.live.canonical import Canonical, canonical
 from wdlint.live.matching import Built, Match, as_seen, built_in, by_themselves, deciding, given, matched, matches
 from wdlint.live.models import LiveModel
@@ -21,6 +21,7 @@ from wdlint.models.parameters import Shape
 from wdlint.reading.project import Project
 from wdlint.reading.text import Source, UnreadableFile
 from wdlint.reading.tree import Module
+from wdlint.suppressions import own_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Judged:
 def judge(model: LiveModel, optimizers: Sequence[LiveOptimizer], code: Code, settings: LintSettings) -> Judged:
     """What the rules say of optimizers that train a model together."""
     known = world(model.inventory)
-    settings = replace(settings, codes=settings.codes - OWN, built=model.inventory, fixes=False)
+    settings = replace(settings, codes=settings.codes - own_codes(), built=model.inventory, fixes=False)
     seen = [_seen(known, one, optimizers) for one in optimizers]
     project = Project(code.root, _files=sorted(code.files))  # others are not running
     found = _found(known, optimizers, code.sources, project)

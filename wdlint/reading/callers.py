@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +75,7 @@ def matching(
     key = id(function)
     if key not in evaluator.calls_of:
         evaluator.calls_of[key] = []  # a recursive function does not call itself into existence
-        evaluator.calls_of[key] = list(_search(evaluator, function, module))[:MOST]
+        evaluator.calls_of[key] = list(islice(_search(evaluator, function, module), MOST))
     return evaluator.calls_of[key]
 
 

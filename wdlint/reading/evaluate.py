@@ -56,6 +56,7 @@ from wdlint.reading.values import (
 DEPTH = 60  # nested evaluations
 STEPS = 6_000  # evaluations for one site
 VISITED = 60  # files looked into for one site
+GLANCE = 5  # a question to which the answer is mostly no may cost this part of it
 INLINED = 8  # calls within calls
 REEXPORTS = 3  # packages that pass a name on
 MOST_USERS = 200
@@ -94,6 +95,7 @@ class Evaluator:
 
     project: Project
     steps: int = 0
+    _share: int = 1
     calls_of: dict[int, list[tuple[Module, ast.Call, int | None]]] = field(default_factory=dict)
     memory: dict[object, Any] = field(default_factory=dict)  # what others found for this file, by keys of theirs
     lasting: dict[object, Any] = field(default_factory=dict)  # the same for all files; holds no nodes
@@ -127,15 +129,16 @@ class Evaluator:
         self.memory.clear()
         self.begin()
 
-    def begin(self) -> None:
-        """Start on a site: each may cost the same."""
+    def begin(self, glance: bool = False) -> None:
+        """Start on a site: each may cost the same; what may only turn out to be one, by a `glance`, a part of it."""
         self.steps = 0
+        self._share = GLANCE if glance else 1
         self._visited.clear()
 
     def visit(self, path: Path) -> Module | None:
         """A file of the project; None when it cannot be read or too many others were needed already."""
         self._visited.add(path)
-        return self.project.module(path) if len(self._visited) <= VISITED else None
+        return self.project.module(path) if len(self._visited) * self._share <= VISITED else None
 
     def imported(self, here: Path) -> tuple[Path, ...]:
         """The project's files that a file imports directly."""
@@ -197,7 +200,7 @@ class Evaluator:
             return self._memory[key][0]
         if key in self._active:
             return Unknown("it depends on itself")
-        if len(self._active) > DEPTH or self.steps > STEPS:
+        if len(self._active) > DEPTH or self.steps * self._share > STEPS:
             return Unknown("too much to follow")
         self.steps += 1
         self._active.add(key)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wdlint.reading.project import Project
 
+_IMPORT = re.compile(rb"import\b")
 _STATEMENT = re.compile(
-    rb"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]*)|import[ \t]+([^\n#;]+))",
-    re.MULTILINE,
+    rb"[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]*)|import[ \t]+([^\n#;]+))"
 )
 _NAME = re.compile(r"(\*|\w+)(?:\s+as\s+\w+)?")
 _MODULE = re.compile(r"([\w.]+)(?:\s+as\s+\w+)?")
@@ -35,7 +35,14 @@ class Import:
 
 def imports_in(data: bytes) -> Iterator[Import]:
     """All import statements of a file's bytes."""
-    for dots, module, names, plain in _STATEMENT.findall(data):
+    end = 0
+    for word in _IMPORT.finditer(data):
+        row = max(data.rfind(b"\n", 0, word.start()) + 1, end)
+        statement = _STATEMENT.match(data, row)
+        if statement is None:
+            continue
+        end = statement.end()
+        dots, module, names, plain = statement.groups()
         if plain:
             for name in _MODULE.findall(plain.decode("utf-8", "replace")):
                 yield Import(0, name, ())
