@@ -26,6 +26,7 @@ from wdlint.report import Report, render
 from wdlint.terminal import coloured, emit, emit_bytes, is_terminal, note, progress
 
 if TYPE_CHECKING:
+    from wdlint.cache import Cache
     from wdlint.fixing.apply import Fixed
     from wdlint.models.parameters import Inventory
 
@@ -63,6 +64,8 @@ class Options:
     show_files: bool
     show_settings: bool
     add_ignore: str | None
+    no_cache: bool
+    cache_dir: str | None
     quiet: bool
     verbose: bool
     color: str
@@ -241,7 +244,8 @@ def check_files(run: Run) -> int:
             emit(show(run.settings_of(file.path.parent), file.path))
         return 2 if outcome.failed else 0
     tasks = [runner.Task(file.path, file.filename, file.root, run.lint_settings(file.path)) for file in files]
-    for task, result in progress(runner.run(runner.check, tasks, options.jobs), len(tasks)):
+    cache = _cache(options, tasks)
+    for task, result in progress(_checked(tasks, options.jobs, cache), len(tasks)):
         match result:
             case runner.Crash():
                 outcome.crash(task.filename, result)
@@ -249,11 +253,41 @@ def check_files(run: Run) -> int:
                 outcome.results[task.filename] = runner.died(task, result)
             case _:
                 outcome.results[task.filename] = result
+    if cache is not None:
+        cache.write()
     if options.add_ignore is not None:
         return _add_ignores(run, tasks, outcome)
     if run.fixing:
         _fix_files(run, tasks, outcome)
     return _finish(run, outcome)
+
+
+def _cache(options: Options, tasks: list[runner.Task]) -> Cache | None:
+    """What earlier runs have kept; None where it is not wanted, or a model is built, which runs other code."""
+    if options.no_cache or any(task.settings.built is not None for task in tasks):
+        return None
+    from wdlint.cache import opened
+
+    return opened(options.cache_dir)
+
+
+def _checked(
+    tasks: list[runner.Task], jobs: int | None, cache: Cache | None
+) -> Iterator[tuple[runner.Task, FileResult | runner.Crash | runner.Lost]]:
+    """Each task with its result, in their order: known ones from the cache, the others by checking the files."""
+    if cache is None:
+        yield from runner.run(runner.check, tasks, jobs)
+        return
+    known = {task.filename: result for task in tasks if (result := cache.find(task)) is not None}
+    checking = runner.run(runner.check, [task for task in tasks if task.filename not in known], jobs)
+    for task in tasks:
+        if task.filename in known:
+            yield task, known[task.filename]
+            continue
+        _, found = next(checking)
+        if isinstance(found, FileResult) and not found.partial:
+            cache.keep(task, found)
+        yield task, found
 
 
 def _fix_files(run: Run, tasks: list[runner.Task], outcome: Outcome) -> None:

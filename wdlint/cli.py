@@ -118,6 +118,8 @@ def cli() -> None:
 @click.option("--model", metavar="MODEL", help="Build this model and judge every site by its parameters.")
 @click.option("--python", metavar="PATH", help="The interpreter that builds it. [default: the project's]")
 @click.option("--policy", type=click.Choice(POLICIES), default=None, help="What may be decayed. [default: strict]")
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep results of earlier runs.")
+@click.option("--cache-dir", metavar="FOLDER", help="Where results are kept. [default: the user's cache directory]")
 @click.option("-q", "--quiet", is_flag=True, help="Findings only.")
 @click.option("-v", "--verbose", is_flag=True, help="Also which configuration counts, and how long it took.")
 @click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", help="[default: auto]")
@@ -137,6 +139,15 @@ def check(**options: Any) -> int:
     from wdlint.checking import Options, check
 
     return check(Options(**options))
+
+
+@cli.command()
+@click.option("--cache-dir", metavar="FOLDER", help="Where results are kept. [default: the user's cache directory]")
+def clean(cache_dir: str | None) -> None:
+    """Remove the results that earlier runs have kept."""
+    from wdlint import cache
+
+    cache.remove(cache_dir)
 
 
 @cli.command("rule")

@@ -108,10 +108,16 @@ class Unresolved:
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """All that checking one file gave. `suppressed` pairs findings with the reason written beside the comment."""
+    """All that checking one file gave. `suppressed` pairs findings with the reason written beside the comment.
+
+    `looked`: files beside the Python files of the project that were read or looked for in vain; None where nothing but
+    the file itself was looked at. `partial`: the result may be another one next time.
+    """
 
     filename: str
     findings: tuple[Finding, ...] = ()
     suppressed: tuple[tuple[Finding, str], ...] = ()
     unresolved: tuple[Unresolved, ...] = ()
     sites: int = 0
+    looked: tuple[str, ...] | None = None
+    partial: bool = False

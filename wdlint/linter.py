@@ -131,6 +131,7 @@ def check_source(source: Source, project: Project, settings: LintSettings) -> Fi
         applied.suppressed,
         tuple(unresolved),
         sites,
+        looked=tuple(sorted(project.looked)),
     )
 
 

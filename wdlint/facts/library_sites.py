@@ -156,7 +156,7 @@ def _loaded(evaluator: Evaluator, module: Module, node: ast.Call, model: ast.exp
         return of_value(evaluator, evaluator.evaluate(call, evaluator.frame(module)))
     head = "SequenceClassification" if ast.unparse(node.func).endswith("RewardTrainer") else "CausalLM"
     named = evaluator.evaluate(model, evaluator.frame(module))
-    return by_name(named, lambda name: checkpoint(module, name, f"AutoModelFor{head}"))
+    return by_name(named, lambda name: checkpoint(evaluator, module, name, f"AutoModelFor{head}"))
 
 
 def _of_factory(evaluator: Evaluator, module: Module, node: ast.Call) -> LibrarySite | None:

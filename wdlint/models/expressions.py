@@ -199,7 +199,7 @@ def _of_library(evaluator: Evaluator, product: Product) -> Inventory | None:
                 return atlas.find("transformers", cls)
             if method != "from_pretrained":
                 return _configured(evaluator, product, cls)
-            return _chosen(evaluator, product, lambda name: checkpoint(product.frame.module, name, cls))
+            return _chosen(evaluator, product, lambda name: checkpoint(evaluator, product.frame.module, name, cls))
         case "timm" if rest.rpartition(".")[2] == "create_model" and _harmless(call, ("model_name",)):
             return _chosen(evaluator, product, lambda name: atlas.find("timm", name))
         case "torchvision" if rest.startswith("models."):
@@ -270,11 +270,11 @@ def _setting(place: Place | None) -> str:
     return "a setting"
 
 
-def checkpoint(module: Module, name: str, auto: str) -> Inventory | None:
+def checkpoint(evaluator: Evaluator, module: Module, name: str, auto: str) -> Inventory | None:
     """What `auto.from_pretrained(name)` builds in a file: a folder beside it that says its class, else a known one."""
     from wdlint.models import atlas
 
-    folder = _architecture(module, name)
+    folder = _architecture(evaluator, module, name)
     return atlas.find("transformers", folder) if folder is not None else atlas.checkpoint(name, auto)
 
 
@@ -285,7 +285,7 @@ def _configured(evaluator: Evaluator, product: Product, auto: str) -> Inventory 
     given = product.call.args[0] if product.call.args else calls.keyword(product.call, "config")
     match evaluator.evaluate(given, product.frame) if given is not None else None:
         case Known(Product("transformers.AutoConfig.from_pretrained") as config):
-            return _chosen(evaluator, config, lambda name: checkpoint(config.frame.module, name, auto))
+            return _chosen(evaluator, config, lambda name: checkpoint(evaluator, config.frame.module, name, auto))
         case Known(Product(path)) if path.startswith("transformers."):
             configuration = next((part for part in path.split(".") if part.endswith("Config")), "")
             return atlas.configured(configuration, auto)
@@ -315,12 +315,14 @@ def _harmless(call: ast.Call, names: tuple[str, ...]) -> bool:
     return len(call.args) <= len(names) + 1 and all(k.arg in HARMLESS or k.arg in names for k in call.keywords)
 
 
-def _architecture(module: Module, name: str) -> str | None:
+def _architecture(evaluator: Evaluator, module: Module, name: str) -> str | None:
     """The class that a local checkpoint's config.json names."""
     for folder in (module.path.parent, Path.cwd()):
         config: Any = None
         try:
-            config = json.loads((folder / name / "config.json").read_text(encoding="utf-8"))
+            file = folder / name / "config.json"
+            evaluator.project.looked.add(str(file))
+            config = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
         architectures = config.get("architectures") if isinstance(config, dict) else None

@@ -28,6 +28,7 @@ class Project:
 
     root: Path
     version: int = 0
+    looked: set[str] = field(default_factory=set)  # other files that were read, or looked for in vain
     _modules: dict[Path, Module | None] = field(default_factory=dict)
     _found: dict[tuple[str, Path], Path | None] = field(default_factory=dict)
     _files: list[Path] | None = None

@@ -277,6 +277,7 @@ def _locate(evaluator: Evaluator, name: str, module: Module) -> Path | None:
     root = evaluator.project.root.absolute()
     while True:
         file = folder / name
+        evaluator.project.looked.add(str(file))
         if file.is_file():
             return file
         if folder in (root, folder.parent):

@@ -1,0 +1,260 @@
+"""Results that are kept from one run to the next, in one file of the user's cache directory.
+
+A result holds as long as the file's bytes, the way it is checked, the rules and wdlint itself are the same and, where
+a file may hold something to look for, every other file of its project that an answer may come from: Python files,
+locks, and the configuration files that the code opens or would open. Bytes are compared by their hash; a file whose
+size and time have not changed is not read again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import pickle
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wdlint import __version__
+from wdlint.findings import FileResult
+
+if TYPE_CHECKING:
+    from wdlint.runner import Task
+
+NAME = "results.pickle"
+LARGEST = 32 << 20  # bytes; beyond, only what this run used is kept
+SETTLED = 2_000_000_000  # nanoseconds; a file that was written so shortly ago may change again within its time stamp
+LOCK = "decay.lock"
+ELSEWHERE = frozenset({"__pycache__", "node_modules", "site-packages"})  # no project's own code
+
+Stamp = tuple[int, int, bytes]  # size, time, hash
+
+
+@dataclass(slots=True)
+class Cache:
+    """What is known of files and results. `file` is where it is kept."""
+
+    file: Path
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+    results: dict[tuple[bytes, str], tuple[bytes, bytes, bytes]] = field(default_factory=dict)  # hash, project, result
+    looked: dict[str, set[str]] = field(default_factory=dict)  # beside Python files, by project
+    _ways: dict[object, bytes] = field(default_factory=dict)
+    _projects: dict[str, bytes] = field(default_factory=dict)
+    _used: set[tuple[bytes, str]] = field(default_factory=set)
+    _hashes: dict[str, bytes] = field(default_factory=dict)  # of this run: one look at each file
+    _fresh: set[str] = field(default_factory=set)  # written since this run began
+    _changed: bool = False
+    _began: int = field(default_factory=time.time_ns)
+
+    def find(self, task: Task) -> FileResult | None:
+        """The result of checking a file, if it is known."""
+        key = (self._way(task), str(task.path))
+        kept = self.results.get(key)
+        if kept is None or kept[0] != self._hash(key[1]):
+            return None
+        if kept[1] and kept[1] != self._project(str(task.root)):
+            return None
+        self._used.add(key)
+        return _decoded(kept[2]) if kept[2] else FileResult(task.filename)
+
+    def keep(self, task: Task, result: FileResult) -> None:
+        """Remember a result."""
+        key = (self._way(task), str(task.path))
+        own = self._hash(key[1])
+        if not own or key[1] in self._fresh:
+            return
+        project = b""
+        if result.looked is not None:
+            root = str(task.root)
+            if not self.looked.setdefault(root, set()).issuperset(result.looked):
+                known = self._project(root)
+                self.looked[root] |= set(result.looked)
+                self._renew(root, known)
+            project = self._project(root)
+            if not project:
+                return
+        empty = not (result.findings or result.suppressed or result.unresolved or result.sites)
+        self.results[key] = (own, project, b"" if empty else pickle.dumps(result, protocol=5))
+        self._used.add(key)
+        self._changed = True
+
+    def write(self) -> None:
+        """Keep everything for the next run; a directory that cannot be written keeps nothing."""
+        if not self._changed:
+            return
+        data = self._dumped()
+        if len(data) > LARGEST:
+            self.results = {key: kept for key, kept in self.results.items() if key in self._used}
+            self.stamps = {path: stamp for path, stamp in self.stamps.items() if path in self._hashes}
+            data = self._dumped()
+        if len(data) > LARGEST:
+            return
+        import tempfile
+
+        with contextlib.suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, part = tempfile.mkstemp(dir=self.file.parent, prefix=NAME)
+            try:
+                with open(handle, "wb") as stream:
+                    stream.write(data)
+                os.replace(part, self.file)
+            except OSError:
+                os.unlink(part)
+
+    def _dumped(self) -> bytes:
+        data = pickle.dumps((_self(), self.stamps, self.results, self.looked), protocol=5)
+        return hashlib.blake2b(data, digest_size=16).digest() + data
+
+    def _way(self, task: Task) -> bytes:
+        """How a file is checked, and from where: names in messages are seen from the working folder."""
+        settings = task.settings
+        if settings not in self._ways:
+            way = (
+                os.getcwd(),
+                sorted(settings.codes),
+                settings.report_unused,
+                settings.policy,
+                settings.decay,
+                settings.no_decay,
+                settings.fixes,
+                _optimizers(settings.optimizers),
+            )
+            self._ways[settings] = hashlib.blake2b(repr(way).encode(), digest_size=16).digest()
+        return self._ways[settings]
+
+    def _hash(self, path: str) -> bytes:
+        """The hash of a file's bytes; empty where it cannot be read."""
+        if path not in self._hashes:
+            self._hashes[path] = self._hashed(path)
+        return self._hashes[path]
+
+    def _hashed(self, path: str) -> bytes:
+        try:
+            status = os.stat(path)
+            known = self.stamps.get(path)
+            if known is not None and known[0] == status.st_size and known[1] == status.st_mtime_ns:
+                return known[2]
+            if not os.path.isfile(path):
+                return b""
+            with open(path, "rb") as stream:
+                found = hashlib.blake2b(stream.read(), digest_size=16).digest()
+        except (OSError, ValueError):
+            return b""
+        if status.st_mtime_ns > self._began:
+            self._fresh.add(path)
+        settled = status.st_mtime_ns < time.time_ns() - SETTLED
+        self.stamps[path] = (status.st_size, status.st_mtime_ns if settled else -1, found)
+        self._changed = True
+        return found
+
+    def _project(self, root: str) -> bytes:
+        """What all results that look at other files of a project depend on; empty while these are written."""
+        if root not in self._projects:
+            paths = sorted({*_sources(root), *self.looked.get(root, ())})
+            parts = [part for path in paths for part in (os.fsencode(path), self._hash(path))]
+            whole = hashlib.blake2b(b"\0".join(parts), digest_size=16).digest()
+            self._projects[root] = b"" if self._fresh.intersection(paths) else whole
+        return self._projects[root]
+
+    def _renew(self, root: str, known: bytes) -> None:
+        """Results that held before something else was looked at hold still: nothing else has changed since."""
+        del self._projects[root]
+        now = self._project(root)
+        for key, (own, project, result) in self.results.items():
+            if project and project == known:
+                self.results[key] = (own, now, result)
+
+
+def opened(folder: str | None) -> Cache:
+    """The cache in a folder (None: the user's); an empty one where there is none, or none of this wdlint."""
+    file = place(folder)
+    try:
+        data = file.read_bytes() if file.stat().st_size <= 2 * LARGEST else b""
+        if hashlib.blake2b(data[16:], digest_size=16).digest() == data[:16]:
+            written_by, stamps, results, looked = _Results(io.BytesIO(data[16:])).load()
+            if written_by == _self():
+                return Cache(file, stamps, results, looked)
+    except Exception:  # a cache that is damaged, or not ours, is no cache
+        pass
+    return Cache(file)
+
+
+def place(folder: str | None) -> Path:
+    """The file of the cache in a folder (None: the user's)."""
+    if folder is not None:
+        return Path(folder, NAME)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("wdlint", appauthor=False) / NAME
+
+
+def remove(folder: str | None) -> None:
+    """Remove the cache in a folder (None: the user's). Raises OSError."""
+    place(folder).unlink(missing_ok=True)
+
+
+class _Results(pickle.Unpickler):
+    """Reads what `Cache.write` writes, and no other objects."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "wdlint.findings" and name[:1].isupper():
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is no result")
+
+
+def _decoded(data: bytes) -> FileResult | None:
+    try:
+        result = _Results(io.BytesIO(data)).load()
+    except Exception:  # it was written by something else
+        return None
+    return result if isinstance(result, FileResult) else None
+
+
+def _self() -> bytes:
+    """What wrote a result: wdlint with its rules, its code as it stands, and Python, whose grammar decides."""
+    from wdlint import catalogue
+
+    return repr((__version__, sys.version_info[:3], _code(), catalogue.entries())).encode()
+
+
+def _code() -> int:
+    """The newest time among the files of wdlint and of other rules, which changes while these are worked on."""
+    from importlib.util import find_spec
+
+    from wdlint.rule import plugins
+
+    rules = find_spec("wdlint.rules")
+    folders = {os.path.dirname(__file__), *((rules.submodule_search_locations or ()) if rules is not None else ())}
+    files = [os.path.join(at, name) for folder in folders for at, _, names in os.walk(folder) for name in names]
+    files += [sys.modules[one.check.__module__].__file__ or "" for one in plugins()]
+    return max(os.stat(file).st_mtime_ns for file in files if file.endswith((".py", ".toml")))
+
+
+def _optimizers(added: Iterable[Any]) -> str:
+    if not added:
+        return ""
+    from wdlint.optimizers.added import digest
+
+    return digest(added)
+
+
+def _sources(root: str) -> Iterator[str]:
+    """The files below a root that a result may depend on, whatever they are called there."""
+    stack = [root]
+    while stack:
+        folder = stack.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if name.endswith((".py", LOCK)):
+                        yield entry.path
+                    elif name[0] != "." and name not in ELSEWHERE and entry.is_dir(follow_symlinks=False):
+                        stack.append(entry.path)
+        except OSError:
+            continue
