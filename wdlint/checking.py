@@ -276,10 +276,11 @@ def _checked(
 ) -> Iterator[tuple[runner.Task, FileResult | runner.Crash | runner.Lost]]:
     """Each task with its result, in their order: known ones from the cache, the others by checking the files."""
     if cache is None:
-        yield from runner.run(runner.check, tasks, jobs)
+        yield from runner.run(runner.check, tasks, jobs, runner.size)
         return
     known = {task.filename: result for task in tasks if (result := cache.find(task)) is not None}
-    checking = runner.run(runner.check, [task for task in tasks if task.filename not in known], jobs)
+    unknown = [task for task in tasks if task.filename not in known]
+    checking = runner.run(runner.check, unknown, jobs, runner.size)
     for task in tasks:
         if task.filename in known:
             yield task, known[task.filename]
@@ -372,7 +373,7 @@ def check_stdin(run: Run) -> int:
         result = runner.unreadable(filename, error.reason, error.row, error.column)
         outcome.results[filename] = result if "WD900" in lint_settings.codes else FileResult(filename)
     else:
-        checked = runner.guarded(lint, source)
+        checked = runner.guarded(lambda text: runner.within(lambda: lint(text), filename), source)
         if isinstance(checked, runner.Crash):
             outcome.crash(filename, checked)
         else:

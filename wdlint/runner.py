@@ -13,7 +13,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -65,7 +65,20 @@ def check(task: Task) -> FileResult:
     """Lint one file."""
     from wdlint import linter
 
-    return linter.check_path(task.path, task.filename, project(task.root), task.settings)
+    return within(lambda: linter.check_path(task.path, task.filename, project(task.root), task.settings), task.filename)
+
+
+def within(work: Callable[[], FileResult], filename: str) -> FileResult:
+    """The result of `work`, or WD900 when it takes too long."""
+    from wdlint import limits
+
+    try:
+        with limits.limited(limits.SECONDS):
+            return work()
+    except limits.OutOfTime:
+        project.cache_clear()  # what was being looked at is half done
+        reason = f"not checked: takes longer than {limits.SECONDS} seconds of processor time"
+        return replace(unreadable(filename, reason), partial=True)
 
 
 @cache
@@ -89,8 +102,21 @@ def unreadable(filename: str, reason: str, row: int = 1, column: int = 1) -> Fil
     return FileResult(filename, (finding,))
 
 
-def run(work: Callable[[T], R], tasks: Sequence[T], jobs: int | None = None) -> Iterator[tuple[T, R | Crash | Lost]]:
-    """Each task with what `work` makes of it, in their order.
+def size(task: Task) -> int:
+    """How much a task may be to do: the bytes of its file."""
+    try:
+        return os.stat(task.path).st_size
+    except OSError:
+        return 0
+
+
+def run(
+    work: Callable[[T], R],
+    tasks: Sequence[T],
+    jobs: int | None = None,
+    weight: Callable[[T], int] | None = None,
+) -> Iterator[tuple[T, R | Crash | Lost]]:
+    """Each task with what `work` makes of it, in their order; several processes begin with what has most `weight`.
 
     `jobs` is the number of processes; None lets the first fraction of a second decide whether more than one
     is worth it. `work`, the tasks and the results must be picklable.
@@ -100,7 +126,8 @@ def run(work: Callable[[T], R], tasks: Sequence[T], jobs: int | None = None) -> 
     until = time.monotonic() + (ALONE[method] if jobs is None else 0)
     for index, task in enumerate(tasks):
         if most > 1 and len(tasks) - index > 1 and time.monotonic() >= until:
-            yield from zip(tasks[index:], _together(work, tasks[index:], most, method), strict=True)
+            rest = tasks[index:]
+            yield from zip(rest, _together(work, rest, most, method, weight), strict=True)
             return
         yield task, guarded(work, task)
 
@@ -112,10 +139,13 @@ class _Worker:
     held: deque[int]  # indices handed out and not yet answered; the first is being worked on
 
 
-def _together(work: Callable[[T], R], tasks: Sequence[T], most: int, method: str) -> Iterator[R | Crash | Lost]:
+def _together(
+    work: Callable[[T], R], tasks: Sequence[T], most: int, method: str, weight: Callable[[T], int] | None = None
+) -> Iterator[R | Crash | Lost]:
     from multiprocessing.connection import Connection, wait
 
-    waiting = deque(range(len(tasks)))
+    order = range(len(tasks))
+    waiting = deque(order if weight is None else sorted(order, key=lambda index: -weight(tasks[index])))
     done: dict[int, R | Crash | Lost] = {}
     workers: dict[Connection, _Worker] = {}
     following = 0

@@ -55,10 +55,13 @@ def _counted(number: int) -> str:
 
 # libcst recurses over these where `ast` does not; beyond some thousands it ends the process.
 _LONGEST_CHAIN = 200
+_LARGEST = 512 * 1024  # characters; its tree takes a second and 200 MB
 
 
 def _keeps_text(text: str, tree: ast.Module) -> bool:
     """Whether libcst parses a text without loss. True for what it must not be given."""
+    if len(text) > _LARGEST:
+        return True
     for node in ast.walk(tree):
         if isinstance(node, ast.BoolOp) and len(node.values) > _LONGEST_CHAIN:
             return True

@@ -1,0 +1,160 @@
+"""Kept results: the same as fresh ones, whatever changes, whoever writes, however damaged the file is."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wdlint import cache, checking
+from wdlint.findings import FileResult
+from wdlint.linter import LintSettings
+from wdlint.runner import Task
+
+TRAIN = """\
+import json
+from torch import optim
+from settings import DECAY
+cfg = json.load(open("train.json"))
+one = optim.Adam(net.parameters(), lr=1e-3, weight_decay=DECAY)
+two = optim.Adam(net.parameters(), lr=1e-3, weight_decay=cfg["decay"])
+"""
+CODES = frozenset({"WD101"})
+
+
+def command(root: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "wdlint", *arguments, "--cache-dir", str(root.parent / "kept")]
+
+
+def rows(root: Path, *arguments: str) -> list[int]:
+    """The rows of coupled-l2 in train.py."""
+    done = subprocess.run(
+        command(root, "check", "--select", "WD101", "--output-format", "json", *arguments),
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return [one["location"]["row"] for one in json.loads(done.stdout)]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text(TRAIN)
+    (folder / "other.py").write_text("import os\n")
+    return folder
+
+
+def run(root: Path, forbidden: tuple[str, ...] = (), **settings: Any) -> list[FileResult]:
+    """Results of all files of a folder by way of its cache; checking a file that is `forbidden` fails."""
+    tasks = [Task(path, path.name, root, LintSettings(CODES, **settings)) for path in sorted(root.glob("*.py"))]
+    known = cache.opened(str(root.parent / "kept"))
+    assert [name for name in forbidden if known.find(next(t for t in tasks if t.filename == name)) is None] == []
+    results = [result for _, result in checking._checked(tasks, 1, known)]
+    known.write()
+    assert all(isinstance(result, FileResult) for result in results)
+    return [result for result in results if isinstance(result, FileResult)]
+
+
+def settle(root: Path) -> None:
+    """As if all files had been written an hour ago."""
+    for path in root.iterdir():
+        moment = path.stat().st_mtime - 3600
+        os.utime(path, (moment, moment))
+
+
+def test_other_files_change_and_appear(root: Path) -> None:
+    assert rows(root) == []
+    (root / "settings.py").write_text("DECAY = 0.1\n")
+    assert rows(root) == [5]
+    (root / "settings.py").write_text("DECAY = 0.0\n")
+    assert rows(root) == []
+    (root / "train.json").write_text('{"decay": 0.5}')
+    assert rows(root) == [6]
+    (root / "train.json").write_text('{"other": 0}')
+    assert rows(root) == rows(root, "--no-cache") == []
+
+
+def test_what_has_not_changed_is_not_checked_again(root: Path) -> None:
+    (root / "settings.py").write_text("DECAY = 0.1\n")
+    settle(root)
+    first = run(root)
+    again = run(root, forbidden=("other.py", "settings.py", "train.py"))
+    assert [result.findings for result in again] == [result.findings for result in first]
+    assert sum(len(result.findings) for result in again) == 1
+    settle(root)  # the same bytes at another time, as after a checkout
+    run(root, forbidden=("other.py", "settings.py", "train.py"))
+    (root / "settings.py").write_text("DECAY = 0.2\n")
+    known = cache.opened(str(root.parent / "kept"))
+    tasks = {name: Task(root / name, name, root, LintSettings(CODES)) for name in ("train.py", "other.py")}
+    assert known.find(tasks["train.py"]) is None
+    assert known.find(tasks["other.py"]) is not None
+
+
+def test_results_belong_to_a_way_of_checking(root: Path) -> None:
+    settle(root)
+    run(root)
+    known = cache.opened(str(root.parent / "kept"))
+    for settings in (LintSettings(CODES | {"WD400"}), LintSettings(CODES, policy="ndim")):
+        assert known.find(Task(root / "train.py", "train.py", root, settings)) is None
+
+
+def test_a_damaged_cache_is_no_cache(root: Path) -> None:
+    settle(root)
+    run(root)
+    file = cache.place(str(root.parent / "kept"))
+    whole = file.read_bytes()
+    for damaged in (b"", b"\0" * 100, whole[:-1], whole[: len(whole) // 2], b"x" + whole[1:], whole + b"x"):
+        file.write_bytes(damaged)
+        assert cache.opened(str(file.parent)).results == {}
+    file.unlink()
+    file.mkdir()
+    assert len(run(root)) == 2  # nor one that cannot be written
+
+
+def test_a_cache_makes_no_other_objects(tmp_path: Path) -> None:
+    data = pickle.dumps((subprocess.Popen, print))
+    with pytest.raises(pickle.UnpicklingError):
+        cache._Results(__import__("io").BytesIO(data)).load()
+
+
+def test_two_runs_at_once(root: Path) -> None:
+    arguments = command(root, "check", "--select", "WD101", "--output-format", "json")
+    (root / "settings.py").write_text("DECAY = 0.1\n")
+    runs = [subprocess.Popen(arguments, cwd=root, stdout=subprocess.PIPE) for _ in range(3)]
+    outputs = {one.communicate(timeout=60)[0] for one in runs}
+    assert len(outputs) == 1
+    assert rows(root) == [5]
+    assert [path.name for path in (root.parent / "kept").iterdir()] == [cache.NAME]
+
+
+def test_it_does_not_grow_without_end(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(root)
+    run(root)
+    file = cache.place(str(root.parent / "kept"))
+    size = file.stat().st_size
+    monkeypatch.setattr(cache, "LARGEST", size + size // 2)
+    for policy in ("hf", "ndim", "timm"):
+        run(root, policy=policy)
+        assert file.stat().st_size <= size + size // 2
+    run(root, forbidden=("train.py",), policy="timm")  # what was used last is there
+
+
+def test_no_cache_and_clean(root: Path) -> None:
+    kept = root.parent / "kept"
+    rows(root, "--no-cache")
+    assert not kept.exists()
+    rows(root)
+    assert [path.name for path in kept.iterdir()] == [cache.NAME]
+    subprocess.run(command(root, "clean"), check=True, timeout=60)
+    subprocess.run(command(root, "clean"), check=True, timeout=60)
+    assert list(kept.iterdir()) == []

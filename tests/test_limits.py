@@ -1,0 +1,125 @@
+"""Input that ends parsers, each by the real command: an answer, no signal, no traceback, bounded time and memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wdlint import limits, runner
+from wdlint.findings import FileResult
+from wdlint.linter import LintSettings
+from wdlint.runner import Task
+
+SITE = "import torch\nopt = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=0.01)\n"
+SECONDS, MEMORY = 30, 2 << 30  # of processor time and of address space, for a whole command
+HOSTILE: dict[str, str | bytes] = {
+    "assignments beyond the limit": SITE + "a = 1\n" * 500_000,
+    "a list on one line": SITE + "x = [" + "1, " * 300_000 + "]\n",
+    "a dict on one line": SITE + "x = {" + "'k': 1, " * 125_000 + "}\n",
+    "a long string": SITE + "x = '" + "y" * 1_500_000 + "'\n",
+    "a long comment": SITE + "#" + "y" * 1_500_000 + "\n",
+    "and": SITE + "x = " + " and ".join(["a"] * 10_000) + "\n",
+    "parentheses": SITE + "x = " + "(" * 3_000 + ")" * 3_000 + "\n",
+    "lists": SITE + "x = " + "[" * 3_000 + "]" * 3_000 + "\n",
+    "lists that Python takes": SITE + "x = " + "[" * 199 + "]" * 199 + "\n",
+    "lists that it does not": SITE + "x = " + "[" * 1_000 + "]" * 1_000 + "\n",
+    "elif": SITE + "if a:\n pass\n" + "elif b:\n pass\n" * 10_000,
+    "lambda": SITE + "x = " + "lambda: " * 10_000 + "1\n",
+    "not": SITE + "x = " + "not " * 10_000 + "1\n",
+    "calls in a chain": SITE + "x = a" + ".b()" * 250 + "\n",
+    "sums": SITE + "x = " + " + ".join(["a"] * 1_000) + "\n",
+    "attributes": SITE + "x = a" + ".b" * 1_000 + "\n",
+    "minus": SITE + "x = " + "-" * 1_000 + "a\n",
+    "strings side by side": SITE + "x = (" + "'a' " * 1_000 + ")\n",
+    "carriage returns alone": SITE.replace("\n", "\r"),
+    "a NUL": SITE + "x = '\0'\n",
+    "a long number": SITE + "x = " + "9" * 5_000 + "\n",
+    "except of Python 2": SITE + "try:\n pass\nexcept E, e:\n pass\n",
+    "print of Python 2": SITE + "print 'x'\n",
+    "template strings": SITE + "x = t'{a}'\n",
+    "defaults of type parameters": SITE + "def f[T = int](): pass\n",
+    "tabs and spaces": SITE + "if a:\n\tb\n        c\n",
+    "UTF-16": SITE.encode("utf-16"),
+    "an unknown encoding": b"# -*- coding: klingon -*-\n" + SITE.encode(),
+    "no UTF-8": SITE.encode() + b"x = '\xff'\n",
+    "magics": SITE + "%matplotlib inline\n!ls\n",
+    "a template": SITE + "{% if a %}\n{{ b }}\n",
+    "Ctrl-Z": SITE + "\x1a",
+    "a byte-order mark": b"\xef\xbb\xbf" + SITE.encode(),
+    "Windows": SITE.replace("\n", "\r\n"),
+    "mixed line ends": SITE.replace("\n", "\r\n", 1),
+    "a form feed": "\f" + SITE,
+    "Latin-1": b"# -*- coding: latin-1 -*-\nx = '\xe9'\n" + SITE.encode(),
+    "GBK": "# -*- coding: gbk -*-\nx = '训练'\n".encode("gbk") + SITE.encode(),
+    "no line end": SITE.rstrip("\n"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile(name: str, tmp_path: Path) -> None:
+    content = HOSTILE[name]
+    data = content.encode() if isinstance(content, str) else content
+    (tmp_path / "hostile.py").write_bytes(data)
+    (tmp_path / "harmless.py").write_text(SITE)
+
+    def bounded() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "wdlint", "check", "--no-cache", "--isolated", "--select", "WD101,WD900",
+         "--unsafe-fixes", "--fix", "--output-format", "json"],
+        cwd=tmp_path, capture_output=True, text=True, preexec_fn=bounded, timeout=120,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr
+    found = [(one["filename"], one["code"]) for one in json.loads(done.stdout)]
+    assert found in ([], [("hostile.py", "WD900")])  # all that is left: the rest of the run went on, and was fixed
+    assert "AdamW" in (tmp_path / "harmless.py").read_text()
+    if found:
+        assert (tmp_path / "hostile.py").read_bytes() == data
+    elif name != "UTF-16":  # in whose bytes nothing looks like an optimizer
+        assert b"AdamW" in (tmp_path / "hostile.py").read_bytes()
+
+
+def _never(path: Path, *rest: object) -> FileResult:
+    while path.name == "slow.py":
+        try:
+            sum(range(1000))
+        except Exception:
+            continue
+    if path.name == "deadly.py":
+        os._exit(3)
+    return FileResult(path.name)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_file_over_the_time_limit_is_said_and_the_rest_goes_on(
+    jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 0.2)
+    monkeypatch.setattr("wdlint.linter.check_path", _never)
+    names = ("a.py", "slow.py", "z.py")
+    tasks = [Task(tmp_path / name, name, tmp_path, LintSettings(frozenset())) for name in names]
+    results = [result for _, result in runner.run(runner.check, tasks, jobs)]
+    assert all(isinstance(result, FileResult) for result in results)
+    first, slow, last = (result for result in results if isinstance(result, FileResult))
+    assert (first.findings, last.findings) == ((), ())
+    assert [finding.message for finding in slow.findings] == [
+        "not checked: takes longer than 0.2 seconds of processor time"
+    ]
+    assert slow.partial
+
+
+def test_a_worker_that_dies_costs_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wdlint.linter.check_path", _never)
+    names = ("a.py", "deadly.py", "z.py")
+    tasks = [Task(tmp_path / name, name, tmp_path, LintSettings(frozenset())) for name in names]
+    results = [result for _, result in runner.run(runner.check, tasks, 2, runner.size)]
+    assert [type(result).__name__ for result in results] == ["FileResult", "Lost", "FileResult"]
