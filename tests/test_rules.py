@@ -211,11 +211,16 @@ def test_files_in_which_a_rule_fires_hold_a_marker(loaded: LoadedRule) -> None:
 
 
 @pytest.mark.parametrize("loaded", RULES)
-def test_files_in_which_a_rule_fires_are_scouted(loaded: LoadedRule) -> None:
+def test_a_file_of_each_case_in_which_a_rule_fires_is_scouted(loaded: LoadedRule) -> None:
     entries = {entry for entry in catalogue.entries() if entry.code == loaded.rule.code}
-    files = {place: text.encode() for place, text in _fires_in(loaded).items()}
-    assert [place for place, data in files.items() if not scout.marked(data, entries)] == []
-    assert [place for place, data in files.items() if not scout.possible(data, entries)] == []
+    cases = {heading for heading, _ in _fires_in(loaded)}
+    scouted = {
+        case.heading
+        for case in cases_of(loaded)
+        for name, text in case.files.items()
+        if name.endswith(".py") and scout.marked(text.encode(), entries) and scout.possible(text.encode(), entries)
+    }
+    assert cases - scouted == set()
 
 
 @pytest.mark.parametrize("loaded", RULES)
