@@ -1,0 +1,210 @@
+"""Whole processes, timed in turn, on trees that are given: wdlint beside ruff, TorchFix and Fixit.
+
+    pip download --no-deps --no-binary :all: transformers timm lightning    # and unpack them
+    python -m tests.benchmarks transformers-*/ timm-*/ lightning-*/ --one train.py
+
+A virtual environment with this wdlint and its peers is made once and used again (`--venv`). Each row is the median of
+paired runs: the two commands run in turn, and the ratio is taken pair by pair, so that a machine whose speed drifts
+does not decide.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent.parent.parent
+PEERS = ("ruff", "torchfix", "fixit")
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """A process: seconds by the clock, seconds of processor time, and the most memory of one process in MiB."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Two commands beside each other. `ratio` is that of the clock times, `cpu` that of processor times."""
+
+    name: str
+    ours: Took
+    theirs: Took
+    against: str
+    ratio: float
+    cpu: float
+
+
+def took(command: list[str], folder: Path) -> Took:
+    """Run a command to its end."""
+    started = time.perf_counter()
+    with open(os.devnull, "wb") as nowhere:
+        process = subprocess.Popen(command, cwd=folder, stdout=nowhere, stderr=nowhere, env=_environment())
+        _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (0, 1):
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Took(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 2**20)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but for what would make Python compile every module at every start."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+
+
+def beside(
+    name: str,
+    ours: list[str],
+    theirs: list[str],
+    against: str,
+    folder: Path,
+    runs: int,
+    before: Callable[[], None] = lambda: None,
+) -> Row:
+    """A row of the table: both commands in turn, after one run of each that does not count."""
+    pairs = []
+    for _ in range(runs + 1):
+        before()
+        one = took(ours, folder)
+        before()
+        pairs.append((one, took(theirs, folder)))
+    pairs = pairs[1:]
+    return Row(
+        name,
+        _median([one for one, _ in pairs]),
+        _median([other for _, other in pairs]),
+        against,
+        statistics.median(one.wall / other.wall for one, other in pairs),
+        statistics.median(one.cpu / other.cpu for one, other in pairs),
+    )
+
+
+def _median(all_: list[Took]) -> Took:
+    return Took(
+        statistics.median(one.wall for one in all_),
+        statistics.median(one.cpu for one in all_),
+        max(one.memory for one in all_),
+    )
+
+
+def environment(folder: Path) -> Path:
+    """The programs of a virtual environment with wdlint and its peers; made where there is none."""
+    programs = folder / ("Scripts" if os.name == "nt" else "bin")
+    if not (programs / "wdlint").exists():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        pip = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--compile"]
+        subprocess.run([*pip, str(HERE), *PEERS], check=True)
+    return programs
+
+
+def rows(options: argparse.Namespace, programs: Path, scratch: Path) -> Iterator[Row]:
+    """All rows of the table."""
+    python = str(programs / "python")
+    check = [str(programs / "wdlint"), "check", "--isolated", "--quiet"]
+    ruff = [str(programs / "ruff"), "check", "--isolated", "--quiet", "--select", "F401"]
+    cold, ruff_cold = [*check, "--no-cache"], [*ruff, "--no-cache"]
+    for tree in options.trees:
+        name = tree.name
+        yield beside(f"{name}, cold", [*cold, "."], [*ruff_cold, "."], "ruff", tree, options.runs)
+        kept = [*check, "--cache-dir", str(scratch / "wdlint"), "."]
+        ruff_kept = [*ruff, "--cache-dir", str(scratch / "ruff"), "."]
+        yield beside(f"{name}, warm", kept, ruff_kept, "ruff, warm", tree, options.runs)
+        yield beside(f"{name}, --diff", [*cold, "--diff", "."], [*ruff_cold, "."], "ruff", tree, options.runs)
+        yield _fixing(tree, cold, ruff_cold, scratch, options.runs)
+        if options.peers:
+            for peer, command in _peers(programs).items():
+                yield beside(f"{name}, cold", [*cold, "."], [*command, "."], peer, tree, options.peer_runs)
+    for file in options.one:
+        imports = [python, "-c", "import libcst"]
+        yield beside(f"{file.name}, one file", [*cold, file.name], imports, "import libcst", file.parent, options.runs)
+        yield beside(
+            f"{file.name}, one file", [*cold, file.name], [python, "-c", "pass"], "pass", file.parent, options.runs
+        )
+    if options.grow is not None:
+        yield from _growth(options.grow, cold, scratch, options.runs)
+
+
+def _fixing(tree: Path, cold: list[str], ruff_cold: list[str], scratch: Path, runs: int) -> Row:
+    copy = scratch / "fixed" / tree.name
+
+    def fresh() -> None:
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(tree, copy, symlinks=True)
+
+    fresh()
+    fix = [*cold, "--fix", "--unsafe-fixes", "."]
+    return beside(f"{tree.name}, --fix", fix, [*ruff_cold, "."], "ruff", copy, runs, before=fresh)
+
+
+def _peers(programs: Path) -> dict[str, list[str]]:
+    return {
+        "TorchFix": [str(programs / "torchfix"), "--select=ALL"],
+        "Fixit": [str(programs / "fixit"), "--quiet", "lint"],
+    }
+
+
+def _growth(tree: Path, cold: list[str], scratch: Path, runs: int) -> Iterator[Row]:
+    """4 and 16 copies of a tree beside one."""
+    for times in (1, 4, 16):
+        for copy in range(times):
+            target = scratch / f"x{times}" / f"copy{copy}"
+            shutil.copytree(tree, target, symlinks=True)
+            (target / "pyproject.toml").touch()  # each a project of its own
+    for times in (4, 16):
+        one, many = scratch / "x1", scratch / f"x{times}"
+        here = [*cold, str(many)]
+        yield beside(f"{tree.name}, {times} copies", here, [*cold, str(one)], "one copy", scratch, runs)
+
+
+def table(found: Iterator[Row]) -> Iterator[str]:
+    """The rows as markdown, as they come."""
+    yield "| what | wdlint | against | time | ratio | of processor time | memory |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in found:
+        yield (
+            f"| {row.name} | {row.ours.wall:.3f} s | {row.against} | {row.theirs.wall:.3f} s | {row.ratio:.2f} "
+            f"| {row.cpu:.2f} | {row.ours.memory:.0f} MiB |"
+        )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        "python -m tests.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("trees", nargs="*", type=Path, help="folders to check")
+    parser.add_argument("--one", nargs="*", type=Path, default=[], metavar="FILE", help="single files to check")
+    parser.add_argument("--grow", type=Path, metavar="FOLDER", help="a tree to check 1, 4 and 16 copies of")
+    parser.add_argument("--runs", type=int, default=5, help="pairs of runs for each row [default: 5]")
+    parser.add_argument(
+        "--no-peers", dest="peers", action="store_false", help="leave TorchFix and Fixit out: they take minutes"
+    )
+    parser.add_argument("--peer-runs", type=int, default=1, help="pairs of runs with TorchFix and Fixit [default: 1]")
+    parser.add_argument(
+        "--venv", type=Path, default=HERE / ".benchmarks", help="the environment [default: .benchmarks]"
+    )
+    options = parser.parse_args()
+    options.trees = [tree.resolve() for tree in options.trees]
+    options.one = [file.resolve() for file in options.one]
+    programs = environment(options.venv.absolute())
+    with tempfile.TemporaryDirectory() as scratch:
+        for line in table(rows(options, programs, Path(scratch))):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
