@@ -15,7 +15,7 @@ from wdlint.grouping.operations import in_order
 from wdlint.grouping.values import Bare, Forced, NotFollowed, Once, Opaque, Step, Table, Trail, number_of
 from wdlint.grouping.world import Submodule, Tensor, World, world
 from wdlint.models.expressions import altered, of_value
-from wdlint.models.parameters import Inventory
+from wdlint.models.parameters import Inventory, Origin
 from wdlint.models.wrapping import ATTRIBUTES, wrapped, wrappers
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module, statements_of
@@ -183,6 +183,8 @@ class Worlds:
 
     def replaced(self, whole: World, node: ast.Name, module: Module) -> World:
         """The model that a name holds after the code has replaced parts of it: `model.fc = …`."""
+        if whole.inventory.origin is Origin.LIVE:
+            return whole  # what the code replaces is replaced
         key = (id(whole), module.path, node.id)
         if key not in self.known:
             found = altered(self.evaluator, whole.inventory, node, module)

@@ -11,12 +11,13 @@ from wdlint.config import ConfigError, Settings, configuration
 from wdlint.findings import Finding
 from wdlint.grouping.policy import policy as named_policy
 from wdlint.linter import LintSettings
-from wdlint.live.effect import Run, effects
+from wdlint.live.effect import effects
 from wdlint.live.judging import Judged, judge
 from wdlint.live.measured import measured
 from wdlint.live.models import LiveModel, live_model
 from wdlint.live.optimizers import LiveOptimizer, each, live_optimizers
 from wdlint.live.report import Report
+from wdlint.live.schedule import run_of
 from wdlint.live.sources import running_code
 from wdlint.live.table import memberships
 from wdlint.optimizers import added, registry
@@ -33,6 +34,8 @@ def audit(
     no_decay: Sequence[str] = (),
     steps_per_epoch: float | None = None,
     total_steps: int | None = None,
+    scheduler: Any = None,
+    arguments: Any = None,
 ) -> Report:
     """Who is decayed by how much, and what is wrong with it, of a model and the optimizer that trains it.
 
@@ -45,10 +48,13 @@ def audit(
     policy, decay, no_decay: which kinds of parameters may be decayed, as in the project's `[tool.wdlint]`, which
         counts where they are not given; without either, "strict".
     steps_per_epoch, total_steps: optimizer steps, for the timescale in epochs and the total shrink.
+    scheduler, arguments: where to read these from: a scheduler of transformers or torch's OneCycleLR, and transformers'
+        TrainingArguments. The shrink follows a scheduler of transformers, else it is that of a constant rate.
 
-    Raises TypeError for what is no model or no optimizer, ValueError for a policy that does not exist and for a
-    configuration that cannot be read.
+    Raises TypeError for what is no model or no optimizer, ValueError for a policy that does not exist, for numbers of
+    steps that are not above 0, and for a configuration that cannot be read.
     """
+    run = run_of(steps_per_epoch, total_steps, scheduler, arguments)
     code = running_code(depth=2)
     settings = _settings(code.root)
     judged_by = LintSettings(
@@ -73,7 +79,7 @@ def audit(
         table=code_table(seen.inventory, standard, places),
         optimizers=tuple(optimizers),
         effects=amounts,
-        run=Run(steps_per_epoch, total_steps),
+        run=run,
         texts=judged.texts,
     )
 

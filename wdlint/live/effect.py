@@ -41,7 +41,11 @@ ROUNDED_AWAY = 2.0**-9  # half of what is between 1 and the next smaller number 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How long training is: each None where it is not known. `rates`: the sum over all steps of lr / first lr."""
+    """How long training is: each None where it is not known.
+
+    `rates`: the sum over all steps of the factor that the schedule puts on the learning rate, None where it is
+    constant or not known.
+    """
 
     steps_per_epoch: float | None = None
     total_steps: int | None = None

@@ -214,7 +214,8 @@ def _strength(effect: Effect, run: Run) -> tuple[str, str, str, str]:
     if (epochs := effect.epochs(run)) is not None:
         said.append(f"{epochs:.3g} epochs")
     if (left := effect.left(run)) is not None:
-        said.append(f"shrinks by {100 * (1 - left):.2g} % in {plural(run.total_steps or 0, 'step')}")
+        how = " at a constant rate" if run.rates is None else ""
+        said.append(f"shrinks by {100 * (1 - left):.2g} % in {plural(run.total_steps or 0, 'step')}{how}")
     return _figure(effect.factor), _steps(effect.half_life), _steps(effect.timescale), "; ".join(said)
 
 
