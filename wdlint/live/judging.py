@@ -45,7 +45,7 @@ def judge(model: LiveModel, optimizers: Sequence[LiveOptimizer], code: Code, set
     settings = replace(settings, codes=settings.codes - own_codes(), built=model.inventory, fixes=False)
     seen = [_seen(known, one, optimizers) for one in optimizers]
     project = Project(code.root, _files=sorted(code.files))  # others are not running
-    found = _found(known, optimizers, code.sources, project)
+    found = _found(known, optimizers, code, project)
     findings, suppressed = _in_code(known, optimizers, seen, found, project, settings)
     texts: dict[str, Canonical] = {}
     built_at: list[Span] = []
@@ -93,24 +93,35 @@ class _Found:
     match: Match
 
 
-def _found(
-    known: World, optimizers: Sequence[LiveOptimizer], sources: Sequence[Source], project: Project
-) -> list[_Found | None]:
+def _found(known: World, optimizers: Sequence[LiveOptimizer], code: Code, project: Project) -> list[_Found | None]:
     """Where each optimizer was built; None where no code is found that makes its groups."""
+    near = list(_sites(project, code.running))
+    far: list[tuple[Source, Built]] | None = None
+    found: list[_Found | None] = []
+    for one in optimizers:
+        best, sole = _of(one, known, near)
+        if best is None:
+            far = list(_sites(project, code.others)) if far is None else far
+            best, other = _of(one, known, far)
+            sole = sole or other
+        found.append(best or sole)
+    return found
+
+
+def _sites(project: Project, sources: Sequence[Source]) -> Iterator[tuple[Source, Built]]:
     evaluator = evaluator_of(project)
-    every: list[tuple[Source, list[Built]]] = []
     for source in sources:
         module = _module(project, source)
         if module is not None:
-            every.append((source, list(built_in(evaluator, module))))
-    sites = [(source, site) for source, built in every for site in built]
-    return [_of(one, known, sites) for one in optimizers]
+            yield from ((source, site) for site in built_in(evaluator, module))
 
 
-def _of(optimizer: LiveOptimizer, known: World, sites: Sequence[tuple[Source, Built]]) -> _Found | None:
-    """The site that agrees best; of equals the first, which is the nearest to who asks.
+def _of(
+    optimizer: LiveOptimizer, known: World, sites: Sequence[tuple[Source, Built]]
+) -> tuple[_Found | None, _Found | None]:
+    """The site that agrees best, of equals the first; and the only one whose groups are not followed.
 
-    Where none makes these groups, the only one whose groups are not followed: it can be no other.
+    Where none makes these groups, it can be no other.
     """
     options: list[_Found] = []
     unknown: dict[int, _Found] = {}
@@ -119,14 +130,13 @@ def _of(optimizer: LiveOptimizer, known: World, sites: Sequence[tuple[Source, Bu
             if isinstance(match, Match):
                 options.append(_Found(source, match))
                 if not match.otherwise:
-                    return options[-1]
+                    return options[-1], None
             elif isinstance(site, OptimizerSite):
                 sole = matched(site, by_themselves(optimizer, site, known, Seen()), optimizer)
                 if not sole.otherwise:
                     unknown[id(site)] = _Found(source, sole)
-    if options:
-        return max(options, key=lambda option: option.match.agreeing - option.match.otherwise)
-    return next(iter(unknown.values())) if len(unknown) == 1 else None
+    best = max(options, key=lambda option: option.match.agreeing - option.match.otherwise, default=None)
+    return best, next(iter(unknown.values())) if len(unknown) == 1 else None
 
 
 def _module(project: Project, source: Source) -> Module | None:

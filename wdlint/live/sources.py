@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -21,12 +22,15 @@ NOTEBOOK = "<notebook>"
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What may have built an optimizer: the texts, those that are running first; `root`: the folder of the first's
-    project, `files`: all files that the process has loaded of the projects whose code is running."""
+    """What may have built an optimizer: texts of functions that are running, the innermost first, and then others.
+
+    `root`: the folder of the first's project. `files`: all that the process has loaded of the projects at work.
+    """
 
     root: Path
     files: tuple[Path, ...]
-    sources: tuple[Source, ...]
+    running: tuple[Source, ...]
+    others: tuple[Source, ...]
 
 
 def running_code(depth: int) -> Code:
@@ -37,8 +41,8 @@ def running_code(depth: int) -> Code:
     roots = list(dict.fromkeys(project_root(folder, folder) for folder in folders))
     cells = next((found for frame in frames if (found := _cells(frame, roots[0])) is not None), None)
     files = list(dict.fromkeys([*running, *_loaded(roots)]))
-    read = (found for path in files[:MOST_FILES] if (found := _read(path)) is not None)
-    return Code(roots[0], tuple(files), (*([cells] if cells is not None else []), *read))
+    innermost = (*([cells] if cells is not None else []), *_readable(running))
+    return Code(roots[0], tuple(files), innermost, tuple(_readable(files[len(running) : MOST_FILES])))
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:
@@ -69,11 +73,10 @@ def _loaded(roots: list[Path]) -> Iterator[Path]:
             yield path
 
 
-def _read(path: Path) -> Source | None:
-    try:
-        return read_source(path, display(path))
-    except UnreadableFile:
-        return None
+def _readable(paths: Iterable[Path]) -> Iterator[Source]:
+    for path in paths:
+        with contextlib.suppress(UnreadableFile):
+            yield read_source(path, display(path))
 
 
 def _cells(frame: FrameType, root: Path) -> Source | None:
