@@ -134,6 +134,8 @@ class Worlds:
             return None
         if key not in self.known:
             found = of_value(self.evaluator, value)
+            if found is not None and not found.parameters and not found.complete:
+                found = None  # a class that nothing is known of
             if found is not None and self.built is not None and found.model_class == self.built.model_class:
                 found = self.built
             self.known[key] = world(found, value) if found is not None else None
@@ -250,8 +252,10 @@ def followed(site: OptimizerSite, built: Inventory | None) -> Iterator[Assignmen
 
 
 def same_groups(one: tuple[list[MadeGroup], object], other: tuple[list[MadeGroup], object]) -> bool:
-    """Whether two runs make the same groups, but for the order of their members."""
-    first, second = ([(set(group.members), group.decay) for group in groups] for groups, _ in (one, other))
+    """Whether two runs make the same groups, but for the order of their members, and decay the same of them."""
+    first, second = (
+        [(set(g.members), g.decay if g.decayed is None else g.decayed) for g in gs] for gs, _ in (one, other)
+    )
     return first == second
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wdlint.grouping import scopes
 from wdlint.grouping.values import Bound, Function, Lost, NotFollowed, Once, Partial, Raised, Scope, is_bare
+from wdlint.grouping.ways import Choices, Question
 from wdlint.grouping.world import Submodule
 
 if TYPE_CHECKING:
@@ -54,16 +55,14 @@ def round_of(run: Interpreter, loop: ast.AST, scope: Scope, work: Callable[[], l
 
 def _ways(run: Interpreter, work: Callable[[], list[Any]]) -> list[Any]:
     """What a round gives in each way through it that does not raise."""
-    from wdlint.grouping.interpreter import Choices
-
     kept = run.choices
     given: list[Any] = []
-    plan: tuple[int, ...] | None = ()
+    plan: dict[Question, int] | None = {}
     done = False
     run.bare += 1
     try:
         for _ in range(WAYS):
-            run.choices = Choices(plan or (), [], dict(kept.known))
+            run.choices = Choices(plan or {}, known=dict(kept.known), repeats=False)
             try:
                 given += work()
                 done = True

@@ -115,9 +115,21 @@ def _function(
         return invoke(run, callee, args, kwargs)
     except NotFollowed:
         found = run.of_host(node, scope)
-        if gives_members and isinstance(found, Opaque):
+        if gives_members and _is_open(found):
             raise
         return found
+
+
+def _is_open(value: Any, depth: int = 3) -> bool:
+    """Whether something in a value is not known."""
+    match value:
+        case Opaque():
+            return True
+        case dict() if depth:
+            return any(_is_open(one, depth - 1) for one in value.values())
+        case list() | tuple() | set() | frozenset() if depth:
+            return any(_is_open(one, depth - 1) for one in value)
+    return False
 
 
 def _matters(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -223,7 +224,9 @@ def condition(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
     match node:
         case ast.UnaryOp(ast.Not(), operand):
             value = condition(run, operand, scope)
-            return value if isinstance(value, Opaque) else not run.truth(value, operand, scope)
+            if isinstance(value, Opaque) and value.asked is None:
+                return value
+            return not run.truth(value, operand, scope)
         case ast.BoolOp(op, operands):
             return _boolean(run, isinstance(op, ast.Or), operands, scope)
     return run.eval(node, scope)
@@ -231,6 +234,7 @@ def condition(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
 
 def _boolean(run: Interpreter, wanted: bool, operands: list[ast.expr], scope: Scope) -> Any:
     unknown: tuple[Opaque, ast.expr] | None = None
+    several = False
     for operand in operands:
         if unknown is not None and not _is_pure(operand):
             # whether this is run at all depends on what is not known
@@ -243,11 +247,14 @@ def _boolean(run: Interpreter, wanted: bool, operands: list[ast.expr], scope: Sc
             if unknown is None:
                 raise
             return unknown[0]
-        if isinstance(value, Opaque):
+        if isinstance(value, Opaque) and value.asked is None:
+            several = unknown is not None
             unknown = unknown or (value, operand)
         elif run.truth(value, operand, scope) is wanted:
             return wanted
-    return unknown[0] if unknown is not None else not wanted
+    if unknown is None:
+        return not wanted
+    return unknown[0] if several else replace(unknown[0], asked=(unknown[1], scope))
 
 
 def _is_pure(node: ast.expr) -> bool:
@@ -279,7 +286,7 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
     """The truth of a value; where it is not known, each way in a run of its own."""
     match value:
         case Opaque() | Bare() if run.bare:
-            return run.choices.choose(("bare", run.fuel), 2) == 0
+            return run.choices.choose(("bare", run.fuel), 2, ("bare", run.fuel)) == 0
         case Bare():
             raise NotFollowed(bare.REASON)
         case list() | tuple() | set() | frozenset() | dict() if value and all(map(is_bare, value)):
@@ -288,11 +295,13 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
             raise NotFollowed("the truth of a tensor")
         case Kept():
             raise NotFollowed(f"`{scope.module.code(node)}` of each module is not known")
-        case Opaque():
+        case Opaque(_, _, asked):
+            node, scope = asked or (node, scope)
             if _concerns_tensors(run, node, scope) or (run.subjects and not _is_pure(node)):
                 raise NotFollowed(f"`{scope.module.code(node)}` of each parameter is not known")
             usual = _usual(value.value)
-            return usual if run.choices.choose(_question(run, node, scope), 2) == 0 else not usual
+            about = (id(scope.node), ast.unparse(node))
+            return usual if run.choices.choose(_question(run, node, scope), 2, about) == 0 else not usual
         case Tensor():
             raise NotFollowed("the truth of a tensor")
         case Submodule():

@@ -36,13 +36,16 @@ from wdlint.grouping.values import (
     Test,
     Trail,
 )
+from wdlint.grouping.ways import Choices, Ways
 from wdlint.grouping.world import Submodule, Tensor, World
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module
 from wdlint.reading.values import Place, Unknown, Value
 
-FUEL = 250_000  # nodes evaluated for one site, in all runs together
-RUNS = 24  # ways through conditions that are not known
+FUEL = 250_000  # nodes evaluated in one run
+MOST_FUEL = 600_000  # in all runs for one site
+RUNS = 32  # ways through conditions that are not known
+TOO_MUCH = "too much to follow"
 ORDERS = 3  # orders in which a set is gone through, where that may matter
 
 
@@ -63,32 +66,6 @@ class Models(Protocol):
 
     def wrapped(self, world: World, path: str) -> World:
         """The model inside a wrapper, whose path is given."""
-
-
-@dataclass(slots=True)
-class Choices:
-    """Which way a run takes where the code leaves it open: the plan first, then always the first way."""
-
-    plan: tuple[int, ...] = ()
-    taken: list[tuple[int, int]] = field(default_factory=list)  # (way, ways)
-    known: dict[object, int] = field(default_factory=dict)
-
-    def choose(self, key: object, ways: int) -> int:
-        """The way to take; the same question gets the same answer within a run."""
-        if key not in self.known:
-            index = len(self.taken)
-            way = self.plan[index] if index < len(self.plan) else 0
-            self.taken.append((way, ways))
-            self.known[key] = way
-        return self.known[key]
-
-    def following(self) -> tuple[int, ...] | None:
-        """The plan of the next run; None when all ways are taken."""
-        for index in range(len(self.taken) - 1, -1, -1):
-            way, ways = self.taken[index]
-            if way + 1 < ways:
-                return (*(one for one, _ in self.taken[:index]), way + 1)
-        return None
 
 
 @dataclass(slots=True, eq=False)
@@ -115,6 +92,7 @@ class Interpreter:
     handling: list[Raised] = field(default_factory=list)
     frozen: dict[Tensor, bool] = field(default_factory=dict)  # what the code says of requires_grad
     attributes: dict[Any, dict[str, Any]] = field(default_factory=dict)  # what it sets on tensors, modules, objects
+    lost: set[Opaque] = field(default_factory=set)  # what code gave that could not be followed
     unsure: bool = False  # whether something may have been frozen that was not followed
 
     def value_at(self, node: ast.expr, module: Module) -> Any:
@@ -140,7 +118,7 @@ class Interpreter:
         """Count work. Raises NotFollowed when there was too much."""
         self.fuel -= amount
         if self.fuel < 0:
-            raise NotFollowed("too much to follow")
+            raise NotFollowed(TOO_MUCH)
 
     def eval(self, node: ast.expr, scope: Scope) -> Any:
         """The value of an expression. Raises NotFollowed and Raised."""
@@ -340,9 +318,9 @@ def outcomes(
     """
     spare = FUEL  # for all runs with forced answers
 
-    def forced(taken: tuple[int, ...], answers: Forced) -> Any:
+    def forced(taken: Choices, answers: Forced) -> Any:
         nonlocal spare
-        run = Interpreter(evaluator, models, Choices(taken), spare, forced=answers)
+        run = Interpreter(evaluator, models, taken.again(), spare, forced=answers)
         try:
             return _run(run, work).value
         except NeverReached:
@@ -350,36 +328,45 @@ def outcomes(
         finally:
             spare = run.fuel
 
-    plan: tuple[int, ...] | None = ()
-    fuel = FUEL
+    def alike(one: Outcome, other: Outcome) -> bool:
+        return same(one.value, other.value)
+
+    ways = Ways(alike)
+    left = MOST_FUEL
     reached = False
     never = ""
     for _ in range(RUNS):
-        first = Interpreter(evaluator, models, Choices(plan or ()), fuel)
+        choices = ways.following()
+        if choices is None:
+            break
+        first = Interpreter(evaluator, models, choices, min(FUEL, left))
+        outcome = None
         try:
+            given = first.fuel
             outcome = _run(first, work)
-            fuel = first.fuel
+            left -= given - first.fuel
             if first.disordered and not outcome.failure:
-                for order in range(1, ORDERS):
-                    again = Interpreter(evaluator, models, Choices(tuple(way for way, _ in first.choices.taken)), fuel)
+                # code that has been seen not to mind the order in one way hardly does so in another
+                for order in range(1, ORDERS if ways.usual is None else 2):
+                    given = min(FUEL, left)
+                    again = Interpreter(evaluator, models, choices.again(), given)
                     again.order = order
                     other = _run(again, work)
-                    fuel = again.fuel
+                    left -= given - again.fuel
                     if other.failure or not same(outcome.value, other.value):
-                        outcome = Outcome(None, first.trail, True, "it depends on the order of a set")
+                        reason = "it depends on the order of a set" if again.fuel >= 0 else TOO_MUCH
+                        outcome = Outcome(None, first.trail, True, reason)
                         break
+            if left < 0 and ways.optional:
+                break
             reached = True
-            taken = tuple(way for way, _ in first.choices.taken)
-            yield replace(outcome, again=partial(forced, taken))
+            yield replace(outcome, again=partial(forced, choices))
         except NeverReached as error:
             never = str(error)
-        plan = first.choices.following()
-        if plan is None:
-            break
-    else:
-        reached = True
+        ways.ended(choices, outcome if outcome is not None and not outcome.failure else None)
+    if not ways.settled:
         yield Outcome(None, Trail(), True, "too many conditions that are not known")
-    if not reached:
+    elif not reached:
         yield Outcome(None, Trail(), True, never)
 
 

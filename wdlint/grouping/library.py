@@ -388,7 +388,7 @@ def _registered(run: Interpreter, module: Submodule) -> bool:
     cls = module.lineage[0] if module.lineage else "a norm"
     if cls.startswith("torch.nn.") or "norm" not in cls.rpartition(".")[2].lower():
         return False
-    return bool(run.choices.choose(("registered", cls), 2))
+    return bool(run.choices.choose(("registered", cls), 2, ("registered", cls)))
 
 
 def _is_instance(value: Any, cls: Any) -> bool | None:
@@ -839,8 +839,10 @@ def _of_dict(
             return held.keys()
         case "values", []:
             return held.values()
+        case "get", [Opaque(), *_] if all(map(operations.is_constant, held.values())):
+            return Opaque(Unknown("an item that is not known"))
         case (("get" | "pop"), [key] | [key, _]):
-            found = operations.find(held, key)
+            found = operations.find(held, key, parts=True)
             if found is operations.ABSENT:
                 if len(args) == 1 and name == "pop":
                     raise Raised("KeyError")
@@ -851,9 +853,9 @@ def _of_dict(
                 raise Raised("KeyError")
             return held.popitem()
         case "setdefault", [key] | [key, _]:
-            found = operations.find(held, key)
+            found = operations.find(held, key, parts=True)
             if found is operations.ABSENT:
-                held[operations.hashable(key)] = args[1] if len(args) > 1 else None
+                held[operations.hashable(key, parts=True)] = args[1] if len(args) > 1 else None
                 found = key
             return held[found]
         case "update", [] | [_]:

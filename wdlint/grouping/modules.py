@@ -342,9 +342,9 @@ def method(
 
 def _flag(kwargs: dict[str, Any], args: list[Any], name: str, index: int, default: bool) -> bool:
     value = kwargs.get(name, args[index] if len(args) > index else default)
-    if not isinstance(value, bool):
+    if not isinstance(value, bool | int):
         raise NotFollowed(f"`{name}` is not known")
-    return value
+    return bool(value)
 
 
 def _after(held: Submodule, items: Iterator[Any], bare: Any) -> Iterator[Any]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, MappingView, Set, ValuesView
 from typing import TYPE_CHECKING, Any
 
-from wdlint.grouping import modules, scopes
+from wdlint.grouping import modules, scopes, torch_layers
 from wdlint.grouping.values import (
     Bare,
     Bound,
@@ -34,7 +34,7 @@ from wdlint.grouping.values import (
 )
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.models.parameters import canonical
-from wdlint.reading.values import ClassThing, Known, Unknown, Value
+from wdlint.reading.values import ClassThing, Known, Origin, Unknown, Value
 
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter
@@ -94,17 +94,21 @@ def holds_tensors(value: Any, depth: int = 4) -> bool:
     return False
 
 
-def hashable(value: Any, depth: int = 6) -> Any:
-    """A value as a key. Raises NotFollowed for what is not known, Raised for what cannot be a key."""
+def hashable(value: Any, depth: int = 6, *, parts: bool = False) -> Any:
+    """A value as a key. Raises NotFollowed for what is not known, Raised for what cannot be a key.
+
+    `parts`: parts of a tuple need not be known.
+    """
     match value:
         case Opaque():
-            raise NotFollowed("a key that is not known")
+            if not parts or depth == 6:
+                raise NotFollowed("a key that is not known")
         case list() | dict() | set() | slice():
             raise Raised("TypeError", "an unhashable key")
         case tuple():
             if not depth:
                 raise NotFollowed("a key that is too deep")
-            return tuple(hashable(inner, depth - 1) for inner in value)
+            return tuple(hashable(inner, depth - 1, parts=parts) for inner in value)
     return value
 
 
@@ -253,7 +257,7 @@ def set_item(run: Interpreter, held: Any, at: Any, value: Any, node: ast.AST, sc
         case dict():
             if isinstance(at, Bare) and not isinstance(value, Bare):
                 raise NotFollowed("what is kept by a module without parameters")
-            held[hashable(at)] = value
+            held[hashable(at, parts=True)] = value
         case list() if isinstance(at, int):
             try:
                 held[at] = value
@@ -283,12 +287,15 @@ def item(run: Interpreter, held: Any, at: Any, node: ast.Subscript, scope: Scope
         case Submodule():
             return modules.child(held, at)
         case dict():
-            if key_in(held, at):
-                return held[find(held, at)]
+            if isinstance(at, Opaque) and all(map(is_constant, held.values())):
+                return Opaque(Unknown("an item that is not known"))
+            key = find(held, at, parts=True)
+            if key is not ABSENT:
+                return held[key]
             factory = getattr(held, "factory", None)
             if factory is None:
                 raise Raised("KeyError", str(at))
-            found = held[at] = factory()
+            found = held[hashable(at, parts=True)] = factory()
             return found
         case list() | tuple() | str() | range():
             if not _is_known_place(held, at):
@@ -307,6 +314,14 @@ def item(run: Interpreter, held: Any, at: Any, node: ast.Subscript, scope: Scope
     raise NotFollowed(f"`{scope.module.code(node)}` is not followed")
 
 
+def is_constant(value: Any, depth: int = 4) -> bool:
+    """Whether a value is made of numbers and strings."""
+    match value:
+        case dict():
+            return depth > 0 and all(is_constant(one, depth - 1) for one in value.values())
+    return isinstance(value, str | int | float | None)
+
+
 def _may_matter(value: Any) -> bool:
     return isinstance(value, list | dict | set) or holds_tensors(value)
 
@@ -316,9 +331,13 @@ def key_in(held: Any, at: Any) -> bool:
     return find(held, at) is not ABSENT
 
 
-def find(held: Any, at: Any) -> Any:
-    """The key of a dict or a set that equals `at`; ABSENT when there is none. Raises NotFollowed."""
-    key = hashable(at)
+def find(held: Any, at: Any, *, parts: bool = False) -> Any:
+    """The key of a dict or a set that equals `at`; ABSENT when there is none. Raises NotFollowed.
+
+    `parts`: tuples may hold what is not known, which equals itself only: code puts groups under what they share, and
+    two groups of equal settings do what one does.
+    """
+    key = hashable(at, parts=parts)
     if isinstance(key, Bare) or (Bare() in held and key not in held and not isinstance(key, Tensor | Identity)):
         raise NotFollowed("a key that may be one of a module without parameters")
     if isinstance(key, CLASSES):
@@ -358,6 +377,8 @@ def attribute(run: Interpreter, held: Any, name: str, node: ast.Attribute, scope
         case Library(path):
             if name == "__name__":
                 return path.rpartition(".")[2]
+            if path == "torch.nn" and name == "__dict__":
+                return torch_layers.layers()
             return run.of(run.evaluator.attribute(Known(_external(path)), name, _frame(run, scope), node), id(node))
         case OwnClass(cls):
             if name == "__name__":
@@ -365,9 +386,10 @@ def attribute(run: Interpreter, held: Any, name: str, node: ast.Attribute, scope
             found = run.evaluator.class_attribute(cls, name)
             return run.of(found, id(node)) if found is not None else Opaque(Unknown(f"`{cls.node.name}.{name}`"))
         case Opaque(value):
-            if name in MEMBERS:
+            if name in MEMBERS and _is_called(node, scope):
                 world = run.models.of_receiver(node.value, scope.module)
                 if world is not None:
+                    run.unsure |= held in run.lost
                     model = Submodule(world, "")
                     _settle(node.value, model, scope)
                     return attribute(run, model, name, node, scope)
@@ -378,12 +400,19 @@ def attribute(run: Interpreter, held: Any, name: str, node: ast.Attribute, scope
             return getattr(held.node, "name", "<lambda>")
         case Partial() if name == "func":
             return held.function
+        case None:
+            raise Raised("AttributeError", name)
         case _ if isinstance(held, METHODS):
             known = ITERATOR_METHODS if isinstance(held, Once) else dir(held)
             if not isinstance(held, Pattern) and name not in known:
                 raise Raised("AttributeError", name)
             return Bound(held, name)
     raise NotFollowed(f"`{scope.module.code(node)}` is not followed")
+
+
+def _is_called(node: ast.Attribute, scope: Scope) -> bool:
+    parent = scope.module.parents.get(node)
+    return node.attr.startswith("_") or (isinstance(parent, ast.Call) and parent.func is node)
 
 
 def attribute_of_object(run: Interpreter, held: Object, name: str, missing: Any = ABSENT) -> Any:
@@ -617,7 +646,7 @@ def _compare(run: Interpreter, left: Any, op: ast.cmpop, right: Any, node: ast.A
         case ast.Is() | ast.IsNot() | ast.Eq() | ast.NotEq():
             same = _same(left, right, identity=isinstance(op, ast.Is | ast.IsNot))
             if same is None:
-                return unknown
+                return _usually(left, right, negated=isinstance(op, ast.IsNot | ast.NotEq))
             if isinstance(left, str) and isinstance(right, str):
                 same = _asked_of_text(run, node, scope, "==", right, same, left)
             elif isinstance(left, Rank) or isinstance(right, Rank):
@@ -635,6 +664,15 @@ def _compare(run: Interpreter, left: Any, op: ast.cmpop, right: Any, node: ast.A
             if isinstance(left, Rank) or isinstance(right, Rank):
                 return run.asked(node, scope, "rank", scope.module.code(node), answer)
             return answer
+
+
+def _usually(left: Any, right: Any, *, negated: bool) -> Opaque:
+    """An equality that is not known: as the code is shipped, and not equal to a constant where nothing is known."""
+    for one, two in ((left, right), (right, left)):
+        if isinstance(one, Opaque) and isinstance(two, str | int | float | bool | None):
+            same = one.value.value == two if isinstance(one.value, Known) else False
+            return Opaque(Known(same is not negated, Origin.ARGPARSE))
+    return Opaque(Unknown("a comparison with something unknown"))
 
 
 def contains(run: Interpreter, left: Any, right: Any, node: ast.AST, scope: Scope) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -124,11 +125,13 @@ def _declared(node: ast.AST) -> frozenset[str]:
 def of_host(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
     """What the reading knows of an expression."""
     value = run.evaluator.evaluate(node, run.evaluator.frame(scope.module))
+    if isinstance(value, Maybe):
+        value = _of_the_caller(run, node, scope) or value
     found = of(run, value, id(node))
     if isinstance(found, Opaque) and isinstance(found.value, Unknown):
         passed = _passed(run, node, scope)
         if passed is not None:
-            return passed
+            return None if isinstance(passed, Lacking) else passed
     if isinstance(found, Submodule) and not found.path:
         return Submodule(run.models.altered(found.world, node, scope.module), "")
     if _is_plain(found) and not isinstance(node, ast.Name) and _of_a_running_function(node, scope):
@@ -151,16 +154,51 @@ def _of_a_running_function(node: ast.expr, scope: Scope) -> bool:
     return False
 
 
+class Lacking:
+    """Nobody passes an argument: it is None."""
+
+
 def _passed(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
     """What a caller in the project passes for a parameter; None when that is not known."""
     owner = scope.module.scope(node)
     if not isinstance(node, ast.Name) or not isinstance(owner, ast.FunctionDef) or len(run.entries) > 3:
         return None
     passed = list(callers.passed(run.evaluator, owner, node.id, scope.module))
-    if not passed:
+    default = _default(owner.args, node.id)
+    if all(given is None for _, given in passed):
+        is_none = isinstance(default, ast.Constant) and default.value is None
+        return Lacking() if is_none else None
+    module, given = passed[run.choices.choose(("caller", id(owner)), len(passed), ("caller", id(owner)))]
+    try:
+        return run.value_at(given, module) if given is not None else None
+    except NotFollowed:
+        run.unsure |= "requires_grad" in module.source.text
         return None
-    module, given = passed[run.choices.choose(("caller", id(owner)), len(passed))]
-    return run.value_at(given, module) if given is not None else None
+
+
+def _of_the_caller(run: Interpreter, node: ast.expr, scope: Scope) -> Value | None:
+    """What the caller that this run has chosen passes for a parameter: all of them come from one call."""
+    owner = scope.module.scope(node)
+    way = run.choices.known.get(("caller", id(owner)))
+    if way is None or not isinstance(node, ast.Name) or not isinstance(owner, ast.FunctionDef):
+        return None
+    passed = list(callers.passed(run.evaluator, owner, node.id, scope.module))
+    if way >= len(passed) or node.id not in parameters(owner):
+        return None
+    module, given = passed[way]
+    if given is None:
+        module, given = scope.module, _default(owner.args, node.id)
+    return run.evaluator.evaluate(given, run.evaluator.frame(module)) if given is not None else None
+
+
+def _default(a: ast.arguments, name: str) -> ast.expr | None:
+    return next((value for arg, value in _defaults(a) if arg.arg == name), None)
+
+
+def _defaults(a: ast.arguments) -> list[tuple[ast.arg, ast.expr]]:
+    positional = [*a.posonlyargs, *a.args]
+    pairs = [*zip(positional[len(positional) - len(a.defaults) :], a.defaults, strict=True)]
+    return pairs + [(arg, value) for arg, value in zip(a.kwonlyargs, a.kw_defaults, strict=True) if value is not None]
 
 
 def of(run: Interpreter, value: Value, key: object) -> Any:
@@ -169,7 +207,7 @@ def of(run: Interpreter, value: Value, key: object) -> Any:
         case Maybe(options, open_):
             if not open_ and all(number(option) is not None for option in options):
                 return Opaque(value)
-            way = run.choices.choose(("value", key), len(options) + open_)
+            way = run.choices.choose(("value", key), len(options) + open_, _told_by(key))
             return of(run, options[way], (key, way)) if way < len(options) else Opaque(Unknown("something else"))
         case Known(bool() | int() | float() | str() | None as plain, origin):
             return Opaque(value) if origin.settable else plain
@@ -195,6 +233,13 @@ def of(run: Interpreter, value: Value, key: object) -> Any:
             return Opaque(value)
 
 
+def _told_by(key: object) -> Hashable:
+    """The place in the code that a value is asked for at."""
+    while isinstance(key, tuple):
+        key = key[0]
+    return ("value", key)
+
+
 def function(run: Interpreter, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope) -> Function:
     """A function that is defined while the code runs."""
     return Function(scope.module, node, scope, None, _evaluated(run, node, scope))
@@ -212,8 +257,5 @@ def defaults(
 def _evaluated(
     run: Interpreter, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope
 ) -> tuple[tuple[str, Any], ...]:
-    a = node.args
-    positional = [*a.posonlyargs, *a.args]
-    pairs = [*zip(positional[len(positional) - len(a.defaults) :], a.defaults, strict=True)]
-    pairs += [(arg, value) for arg, value in zip(a.kwonlyargs, a.kw_defaults, strict=True) if value is not None]
+    pairs = _defaults(node.args)
     return tuple((arg.arg, run.eval(value, scope)) for arg, value in pairs)

@@ -30,6 +30,8 @@ SCALAR = frozenset(
         *("numel", "dim", "size", "is_available", "info", "warning", "debug"),
     }
 )
+# what a model is told that leaves its parameters what they are
+QUIET = frozenset({"to", "cuda", "cpu", "train", "eval", "zero_grad", "state_dict", "load_state_dict"})
 LEAVING = (ast.Return, ast.Break, ast.Continue, ast.Raise)
 COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -341,7 +343,7 @@ def _changes(expression: ast.expr, own: frozenset[str], effects: dict[str, set[s
                     facts.changes |= set(roots(receiver))
                 elif isinstance(receiver, ast.Name) and receiver.id == "self":
                     facts.changes.add("self")
-                elif name not in SCALAR:
+                elif name not in SCALAR and name not in QUIET:
                     facts.changes |= {one for one in roots(receiver) if one in own or one.startswith("self.")}
             case ast.Call(ast.Name(name), args):
                 if name in ("setattr", "delattr") and args:

@@ -127,8 +127,9 @@ def _before(run: Interpreter, body: list[ast.stmt], statement: ast.stmt, scope: 
         unknown = Lost(str(error))
         binds, changes = touched(scope.module, body, statement)
         for name in binds:
-            scope.names[name] = unknown
-        for name in changes:
+            scope.names[name] = given = Opaque(Unknown(str(error)))
+            run.lost.add(given)
+        for name in changes - binds:
             key = id(scope.module), name
             if isinstance(scope.names.get(name), list | dict | set | Once | Object):
                 scope.names[name] = unknown

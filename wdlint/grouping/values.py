@@ -30,10 +30,14 @@ class Raised(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opaque:
-    """A value that is known by how it came about only: a number from the command line, an object, something unknown."""
+    """A value that is known by how it came about only: a number from the command line, an object, something unknown.
+
+    `asked`: the one condition, and the scope it stands in, that decides whether it is true.
+    """
 
     value: Value
     place: Place | None = None
+    asked: tuple[ast.expr, Scope] | None = None
 
 
 @dataclass(frozen=True, slots=True)
