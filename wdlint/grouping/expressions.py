@@ -286,7 +286,7 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
     """The truth of a value; where it is not known, each way in a run of its own."""
     match value:
         case Opaque() | Bare() if run.bare:
-            return run.choices.choose(("bare", run.fuel), 2, ("bare", run.fuel)) == 0
+            return run.choices.choose(("bare", run.fuel), 2, ("bare", id(node))) == 0
         case Bare():
             raise NotFollowed(bare.REASON)
         case list() | tuple() | set() | frozenset() | dict() if value and all(map(is_bare, value)):
