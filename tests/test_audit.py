@@ -406,3 +406,24 @@ def test_very_many_tensors_do_not_hang(tensors: int) -> None:
     report = wdlint.audit(model, by_name(model))
     assert time.process_time() - started < 30
     assert "WD401" in codes(report) or "WD301" in codes(report)
+
+
+def test_in_a_notebook_the_cells_that_were_run_are_the_code() -> None:
+    cells = [
+        "",
+        "import torch, wdlint\nfrom torch import nn\n%matplotlib inline",
+        "model = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))\n"
+        "named = list(model.named_parameters())\n"
+        'spared = [p for n, p in named if "LayerNorm" in n or "bias" in n]\n'
+        'decayed = [p for n, p in named if not ("LayerNorm" in n or "bias" in n)]\n'
+        'groups = [{"params": decayed, "weight_decay": 0.1}, {"params": spared, "weight_decay": 0.0}]',
+        "report = wdlint.audit(model, torch.optim.AdamW(groups))",
+    ]
+    names: dict[str, Any] = {"__name__": "__main__", "get_ipython": None, "In": cells}
+    for number, cell in enumerate(cells):
+        exec(compile(cell.replace("%matplotlib inline", ""), f"<ipython-input-{number}>", "exec"), names)
+    (finding,) = names["report"].findings
+    assert finding.code == "WD301"
+    assert finding.span.cell == 2
+    (built,) = names["report"].built_at
+    assert (built.filename, built.cell, built.start.row) == ("notebook", 3, 1)

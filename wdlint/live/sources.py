@@ -17,7 +17,7 @@ from wdlint.reading.text import LINE_END, Cell, Source, UnreadableFile, read_sou
 MOST_FILES = 60  # that are looked into
 INSTALLED = ("site-packages", "dist-packages")
 OURS = str(Path(__file__).parent.parent)
-NOTEBOOK = "<notebook>"
+NOTEBOOK = "notebook"
 
 
 @dataclass(frozen=True, slots=True)
