@@ -19,7 +19,7 @@ SKIPPED = frozenset(
 )  # fmt: skip
 LARGEST_LOOKUP = 2 << 20  # bytes of a file that is only looked up in
 KEPT_BYTES = 32 << 20  # of file contents kept for searching
-KEPT_TREES = 2 << 20  # characters of source whose trees are kept from one file to the next
+KEPT_TREES = 1 << 19  # characters of source whose trees are kept from one file to the next: 150 MiB in a large run
 
 
 @dataclass(slots=True, eq=False)
