@@ -160,7 +160,7 @@ NEEDED: dict[str, Callable[[bytes], bool]] = {
     "OptimizerSite": lambda data: _site(data) or _deepspeed(data),
     "Mistake": lambda data: _site(data) or any(name in data for name in _LIBRARIES),
     "Drift": lambda data: _site(data),
-    "Unreadable": lambda data: _site(data),
+    "Unreadable": lambda data: _DECAY.search(data) is not None or _site(data),
     "TrainerArguments": lambda data: _TRAINER.search(data) is not None,
     "Penalty": lambda data: _BACKWARD.search(data) is not None,
     "ManualDecay": lambda data: _SHRINKING.search(data) is not None,
