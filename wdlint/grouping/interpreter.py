@@ -334,6 +334,7 @@ def outcomes(
     ways = Ways(alike)
     left = MOST_FUEL
     reached = False
+    cut = False
     never = ""
     for _ in range(RUNS):
         choices = ways.following()
@@ -358,13 +359,21 @@ def outcomes(
                         outcome = Outcome(None, first.trail, True, reason)
                         break
             if left < 0 and ways.optional:
+                cut = True
                 break
             reached = True
             yield replace(outcome, again=partial(forced, choices))
         except NeverReached as error:
             never = str(error)
         ways.ended(choices, outcome if outcome is not None and not outcome.failure else None)
-    if not ways.settled:
+    settled = ways.settled
+    if settled and ways.usual is not None and (cut or ways.left):
+        try:
+            other = _run(Interpreter(evaluator, models, ways.opposite()), work)
+            settled = bool(other.failure) or same(ways.result.value, other.value)
+        except NeverReached:
+            pass  # no other result
+    if not settled:
         yield Outcome(None, Trail(), True, "too many conditions that are not known")
     elif not reached:
         yield Outcome(None, Trail(), True, never)

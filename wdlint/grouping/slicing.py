@@ -56,7 +56,18 @@ def relevant(
 
     A name is `x`, or `self.x` for an attribute of the first parameter. Compound statements are in when any of their
     own are, and so is all that leaves their loops. `given`: the parameters of the function.
+    The answer is kept on the first statement.
     """
+    kept: dict[object, frozenset[ast.stmt]] = body[0].__dict__.setdefault("relevant", {})
+    key = (frozenset(seeds), given, returns)
+    if key not in kept:
+        kept[key] = _relevant(module, body, *key)
+    return kept[key]
+
+
+def _relevant(
+    module: Module, body: list[ast.stmt], seeds: frozenset[str], given: frozenset[str], returns: bool
+) -> frozenset[ast.stmt]:
     statements = list(_inner(body))
     own = (bound(body) | given) - _inert(module)
     effects = _effects(module)

@@ -2,7 +2,7 @@
 
 A condition that is turned round alone and changes nothing most likely never does, and one that is asked again is
 answered as before. Ways that differ in such answers are tried last, and need not all be tried: code may ask about many
-flags that have no part in the groups.
+flags that have no part in the groups. Where some are left, the one that turns all of them round at once is tried.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ class Ways:
 
     same: Callable[[Any, Any], bool]
     usual: dict[Question, int] | None = None  # the first way that led to a result; None as long as none did
+    sizes: dict[Question, int] = field(default_factory=dict)  # how many ways each question of it leaves open
+    result: Any = None  # what it led to
     idle: set[Question] = field(default_factory=set)  # questions that changed nothing when they were turned round
     soon: deque[_Plan] = field(default_factory=lambda: deque([_Plan()]))
     late: deque[_Plan] = field(default_factory=deque)
@@ -108,6 +110,19 @@ class Ways:
         """Whether all that are left differ in what changed nothing, or all that led to a result led to the same."""
         return all(map(self._is_idle, self.soon)) or (self.agreed and self.usual is not None)
 
+    @property
+    def left(self) -> bool:
+        """Whether there are ways that were not taken."""
+        return bool(self.soon or self.late)
+
+    def opposite(self) -> Choices:
+        """The usual way with every answer turned round that changed nothing so far, or was not turned round yet."""
+        usual = self.usual or {}
+        doubtful = {question for question in usual if not question[1] and (self.agreed or question in self.idle)}
+        turned = {question: (usual[question] + 1) % self.sizes[question] for question in doubtful}
+        kept = {question: way for question, way in usual.items() if (question[0], 0) not in doubtful}
+        return Choices({**kept, **turned})
+
     def _is_idle(self, plan: _Plan) -> bool:
         return any(question in self.idle or question[1] for question in plan.tested)
 
@@ -116,6 +131,8 @@ class Ways:
         plan = self.running
         if self.usual is None and result is not None:  # what follows is this way with some answers turned round
             self.usual = {one.question: one.way for one in choices.taken}
+            self.sizes = {one.question: one.ways for one in choices.taken}
+            self.result = result
             self.soon.clear()
             plan = _Plan()
         if plan.turned and self.usual is not None:

@@ -517,7 +517,10 @@ def block_leaving(block: Sequence[ast.stmt], name: str) -> tuple[list[Binding], 
     for statement in reversed(block):
         if name not in names_bound(statement):
             continue
-        inner, sure = leaving(statement, name)
+        kept: dict[str, tuple[list[Binding], bool]] = statement.__dict__.setdefault("leaving", {})
+        if name not in kept:
+            kept[name] = leaving(statement, name)
+        inner, sure = kept[name]
         found += inner
         if sure:
             return found, True
