@@ -86,8 +86,10 @@ def sites(evaluator: Evaluator, module: Module) -> Iterator[LibrarySite]:
     for node in module.nodes:
         if not isinstance(node, ast.Call) or not _may_make(node.func) or _otherwise(node):
             continue
+        evaluator.begin(glance=True)
+        callee = evaluator.evaluate(node.func, frame)
         evaluator.begin()
-        match evaluator.evaluate(node.func, frame):
+        match callee:
             case Known(External(path)) if path in TRAINERS:
                 found = _of_trainer(evaluator, module, node)
             case Known(ClassThing() as cls) if TRAINERS & set(evaluator.external_bases(cls)):

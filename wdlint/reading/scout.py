@@ -23,39 +23,51 @@ ORDINARY = frozenset(
 )
 
 LONGEST = 1000  # bytes of an expression that are looked through
-_WORD = re.compile(rb"[A-Za-z_]\w+")
+_WORDS = bytes(byte if (byte < 128 and chr(byte).isalnum()) or byte == 95 else 32 for byte in range(256))
+_GAP = rb"(?:\s|\\|#[^\n]*\n)*+"  # what may stand between two tokens
 _BEFORE = re.compile(rb"(?:(def|class)\s+)?(\w*)\s*$")
 # `f(params`: what the first argument of an optimizer may be called
-_NAMED = re.compile(rb"\(\s*(?:#[^\n]*\s*)*\w*(?i:param|group)\w*\b(?!\s*[.(\[=])")
+_NAMED = re.compile(rb"\((?=%b(\w*(?i:param|group)\w*)%b[,)])" % (_GAP, _GAP))
 _MEMBERS = re.compile(rb"parameters\s*\(")
 _KEYWORDS = tuple(re.compile(word + rb"\s*=(?!=)") for word in (b"lr", b"params", b"weight_decay"))
 _BACKWARD = re.compile(rb"backward\s*\(|def\s+(?:training_step|compute_loss)\b")
 _SHRINKING = re.compile(rb"(?:mul|multiply|add|sub|subtract)_\s*\(|\*=|-=|\.data\s*=(?!=)")
+_CALLED = re.compile(_GAP + rb"\(")
+_TARGET = re.compile(rb"[ \t]*\w+[ \t]*(?::[^=]*)?")
 _STORED = re.compile(
-    rb"^[ \t]*\w+[ \t]*(?::[^=\n]*)?=[ \t]*(?:\\\s*)?"
-    rb"(?:(\()|[\w.\[\]\"']*(?:param\w*|modules|children|filter|map|chain|from_iterable|iter|islice)[ \t]*\()",
-    re.MULTILINE,
+    rb"=[ \t]*(?:\\\s*)?"
+    rb"(?:(\()|(?:[\w.\[\]\"']*\.)?"
+    rb"(?:\w*param\w*|(?:named_)?(?:modules|children)|filter|map|chain|from_iterable|iter|islice)[ \t]*\()",
 )
 _FOR = re.compile(rb"\bfor\b")
+_STEP = re.compile(rb"[()\[\]{}\"'#]|\bfor\b")
+_OVER = re.compile(rb"\bfor\b[\s(\\]*(\w+)[\s)\\]*\bin\b")
+_SOUGHT = re.compile(
+    rb"(?<!for )\b(\w+)[)]*+%b(?:\bnot\b%b)?\bin\b|(?:startswith|endswith)%b\(%b(\w+)" % (_GAP, _GAP, _GAP, _GAP)
+)
 _LIBRARIES = (b"Trainer(", b"create_optimizer", b"build_optim_wrapper")
 _DECAY = re.compile(rb"(?<!\w)weight_decay(?!\w)")
 _LOOP = re.compile(rb"\bin\s*[(\[]")
-_ASKED = re.compile(rb"\bin\b|startswith|endswith")
 _WRITTEN = re.compile(rb"weight_decay[\"']\]")
 _TRAINER = re.compile(rb"\b(?:optim|weight_decay)\b|\*\*")
 
 
 def possible(data: bytes, entries: Collection[Entry]) -> frozenset[str]:
     """The names of the facts that rules are called with and that a file of these bytes may hold."""
-    facts = _markers(frozenset(entries))
-    present = {marker for marker in facts if marker in data}
+    return _possible(data, frozenset(entries))
+
+
+@lru_cache(maxsize=1)  # asked once before a file is parsed, and once after
+def _possible(data: bytes, entries: frozenset[Entry]) -> frozenset[str]:
+    facts = _markers(entries)
+    present = {marker for probe, markers in _probes(entries) if probe in data for marker in markers if marker in data}
     named = {fact for marker in present for fact in facts[marker]}
     return frozenset(fact for fact in named if fact not in NEEDED or NEEDED[fact](data))
 
 
 def marked(data: bytes, entries: Collection[Entry]) -> bool:
     """Whether a file holds a marker of a rule, or what most of its markers have in common: a first, cheap look."""
-    return any(probe in data for probe in _probes(frozenset(entries)))
+    return any(probe in data for probe in _first(frozenset(entries)))
 
 
 @cache
@@ -69,12 +81,21 @@ def _markers(entries: frozenset[Entry]) -> dict[bytes, frozenset[str]]:
 
 
 @cache
-def _probes(entries: frozenset[Entry]) -> tuple[bytes, ...]:
-    """The markers of all; of those that differ in the last letter only, what stands before it."""
-    markers = {marker.encode() for entry in entries for marker in entry.markers}
+def _probes(entries: frozenset[Entry]) -> tuple[tuple[bytes, tuple[bytes, ...]], ...]:
+    """The markers; those that differ in the last letter only together, behind what stands before it."""
+    markers = sorted({marker.encode() for entry in entries for marker in entry.markers})
     stems = [marker[:-1] for marker in markers]
-    found = {marker[:-1] if stems.count(marker[:-1]) > 2 else marker for marker in markers}
-    return tuple(sorted(one for one in found if not any(other != one and other in one for other in found)))
+    found: dict[bytes, list[bytes]] = {}
+    for marker, stem in zip(markers, stems, strict=True):
+        found.setdefault(stem if stems.count(stem) > 2 else marker, []).append(marker)
+    return tuple((probe, tuple(behind)) for probe, behind in found.items())
+
+
+@cache
+def _first(entries: frozenset[Entry]) -> tuple[bytes, ...]:
+    """The probes that hold no other."""
+    probes = [probe for probe, _ in _probes(entries)]
+    return tuple(sorted(one for one in probes if not any(other != one and other in one for other in probes)))
 
 
 def _site(data: bytes) -> bool:
@@ -88,7 +109,7 @@ def _holds_site(data: bytes, names: frozenset[str]) -> bool:
         any(_is_keyword(data, match.start()) for word in _KEYWORDS for match in word.finditer(data))
         or any(_is_called(data, _opening(data, match.start())) for match in _MEMBERS.finditer(data))
         or any(_is_called(data, match.start()) for match in _NAMED.finditer(data))
-        or not _encoded(names).isdisjoint(_WORD.findall(data))
+        or any(_is_built(data, name) for name in _encoded(names).intersection(data.translate(_WORDS).split()))
     )
 
 
@@ -108,6 +129,18 @@ def _is_called(data: bytes, at: int) -> bool:
     if match[2]:
         return match[1] is None and match[2].decode("latin-1") not in ORDINARY
     return before.rstrip()[-1:] in (b")", b"]")
+
+
+def _is_built(data: bytes, name: bytes) -> bool:
+    """Whether the name of an optimizer stands where it is called."""
+    at = data.find(name)
+    while at >= 0:
+        after = at + len(name)
+        defined = data[max(0, at - 6) : at].endswith((b"class ", b"def ", b"_"))
+        if not defined and not data[at - 1 : at].isalnum() and _CALLED.match(data, after):
+            return True
+        at = data.find(name, after)
+    return False
 
 
 def _opening(data: bytes, at: int) -> int:
@@ -135,25 +168,58 @@ def _deepspeed(data: bytes) -> bool:
     return b"deepspeed" in data and b"initialize" in data and b"model_parameters" in data
 
 
+def _backward(data: bytes) -> bool:
+    """A call of `backward`, or a method that returns a loss; the prompts of examples are no code."""
+    for match in _BACKWARD.finditer(data):
+        before = data[data.rfind(b"\n", 0, match.start()) + 1 : match.start()]
+        if b">>>" not in before and not before.endswith((b"def ", b"save_for_")):
+            return True
+    return False
+
+
 def _stored(data: bytes) -> bool:
     """An assignment of a generator, or of a call that may give one."""
-    return any(match[1] is None or _generates(data, match.end()) for match in _STORED.finditer(data))
+    return any(
+        (match[1] is None or _generates(data, match.end())) and _is_assigned(data, match.start())
+        for match in _STORED.finditer(data)
+    )
+
+
+def _is_assigned(data: bytes, at: int) -> bool:
+    """Whether a name alone stands before the `=` at `at`."""
+    return _TARGET.fullmatch(data, data.rfind(b"\n", 0, at) + 1, at) is not None
 
 
 def _generates(data: bytes, at: int) -> bool:
-    """Whether a `for` stands in the brackets that open before `at`."""
+    """Whether a `for` stands right in the brackets that open before `at`, or in further brackets that open there."""
     if _FOR.search(data, at, at + LONGEST) is None:
         return False
-    depth = 1
-    for index in range(at, min(len(data), at + LONGEST)):
-        match data[index : index + 1]:
+    depth, own, began, quoted = 1, 1, at, False
+    while data[at : at + 1] in (b"(", b" ", b"\n", b"\t", b"\r"):
+        depth = own = own + (data[at : at + 1] == b"(")
+        at += 1
+    for match in _STEP.finditer(data, at, at + LONGEST):
+        match match[0]:
             case b"(" | b"[" | b"{":
                 depth += 1
             case b")" | b"]" | b"}":
                 depth -= 1
+                own = min(own, depth)
                 if not depth:
-                    return _FOR.search(data, at, index) is not None
+                    return quoted and _FOR.search(data, began, match.start()) is not None
+            case b"for":
+                if depth <= own:
+                    return True
+            case _:  # a quote or a comment: what follows may be brackets that open and close nothing
+                quoted = True
     return True
+
+
+def _letters(data: bytes) -> bool:
+    """A loop, and a test that looks for its variable in something."""
+    return not {match[1] for match in _OVER.finditer(data)}.isdisjoint(
+        match[1] or match[2] for match in _SOUGHT.finditer(data)
+    )
 
 
 NEEDED: dict[str, Callable[[bytes], bool]] = {
@@ -162,12 +228,12 @@ NEEDED: dict[str, Callable[[bytes], bool]] = {
     "Drift": lambda data: _site(data),
     "Unreadable": lambda data: _DECAY.search(data) is not None or _site(data),
     "TrainerArguments": lambda data: _TRAINER.search(data) is not None,
-    "Penalty": lambda data: _BACKWARD.search(data) is not None,
+    "Penalty": _backward,
     "ManualDecay": lambda data: _SHRINKING.search(data) is not None,
     "DecayWriter": lambda data: _WRITTEN.search(data) is not None,
     "ExhaustedIterator": _stored,
     "MembershipTest": lambda data: b"decay" in data,
-    "LetterTest": lambda data: _ASKED.search(data) is not None,
+    "LetterTest": _letters,
     "ChoiceByDecay": lambda data: (
         _DECAY.search(data) is not None and (b"parameters(" in data or _LOOP.search(data) is not None)
     ),

@@ -272,6 +272,33 @@ class Located(Protocol):
     end_col_offset: int | None
 
 
+# Fields that hold no nodes, or nodes without a place (contexts, operators), where a field's name says it.
+_PLAIN = frozenset(
+    {
+        "arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "kwd_attrs", "level", "module", "name",
+        "op", "ops", "rest", "simple", "tag", "type_comment",
+    }
+)  # fmt: skip
+_CHILDLESS = ("Constant", "Global", "Nonlocal", "MatchSingleton")
+
+
+class _Fields(dict[type, tuple[str, ...]]):
+    """The fields of each class of nodes that lead to other nodes."""
+
+    def __missing__(self, cls: type[ast.AST]) -> tuple[str, ...]:
+        if cls.__name__ in _CHILDLESS:
+            found: tuple[str, ...] = ()
+        elif cls.__name__ == "TypeAlias":
+            found = cls._fields
+        else:
+            found = tuple(name for name in cls._fields if name not in _PLAIN)
+        self[cls] = found
+        return found
+
+
+FIELDS = _Fields()
+
+
 # An expression on one row cannot nest deeper than it has characters; looking into all would be the main cost.
 _SHORT = 80
 
@@ -287,10 +314,10 @@ def _too_deep(tree: ast.Module) -> ast.expr | ast.stmt | None:
 
 
 def _unsettled(node: ast.AST) -> Iterator[ast.AST]:
-    for name in node._fields:
-        value = getattr(node, name, None)
-        for child in value if isinstance(value, list) else (value,):
-            if not isinstance(child, ast.AST) or not child._fields:
+    for name in FIELDS[node.__class__]:
+        value = getattr(node, name)
+        for child in value if value.__class__ is list else (value,):
+            if child is None:
                 continue
             if (
                 isinstance(child, ast.expr)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from wdlint.findings import Span
-from wdlint.reading.text import Located, Source, extent_of, span_of
+from wdlint.reading.text import FIELDS, Located, Source, extent_of, span_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -22,33 +22,6 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 MUTATORS = frozenset({"append", "add", "extend", "update", "insert", "setdefault", "appendleft"})
-
-
-# Fields that hold no nodes, or nodes without a place (contexts, operators), where a field's name says it.
-_PLAIN = frozenset(
-    {
-        "arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "kwd_attrs", "level", "module", "name",
-        "op", "ops", "rest", "simple", "tag", "type_comment",
-    }
-)  # fmt: skip
-_CHILDLESS = ("Constant", "Global", "Nonlocal", "MatchSingleton")
-
-
-class _Fields(dict[type, tuple[str, ...]]):
-    """The fields of each class of nodes that lead to other nodes."""
-
-    def __missing__(self, cls: type[ast.AST]) -> tuple[str, ...]:
-        if cls.__name__ in _CHILDLESS:
-            found: tuple[str, ...] = ()
-        elif cls.__name__ == "TypeAlias":
-            found = cls._fields
-        else:
-            found = tuple(name for name in cls._fields if name not in _PLAIN)
-        self[cls] = found
-        return found
-
-
-_FIELDS = _Fields()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,7 +160,7 @@ class Module:
             node = stack.pop()
             nodes.append(node)
             children: list[ast.AST] = []
-            for name in _FIELDS[node.__class__]:
+            for name in FIELDS[node.__class__]:
                 value = getattr(node, name)
                 if value.__class__ is list:
                     children += value
