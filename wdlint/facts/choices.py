@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wdlint.reading import callers
-from wdlint.reading.evaluate import Evaluator, parameters
+from wdlint.reading.evaluate import GLANCE, Evaluator, parameters
 from wdlint.reading.selections import Formula, is_whole, tells_kinds
 from wdlint.reading.tree import SCOPES, Module, terminates
 from wdlint.reading.values import Collection, Known, Origin, Value, alternatives, number
@@ -37,7 +37,7 @@ def choices(evaluator: Evaluator, module: Module) -> Iterator[ChoiceByDecay]:
     if KEY not in module.source.text:
         return
     for node in module.nodes:
-        evaluator.begin(glance=True)
+        evaluator.begin(GLANCE)
         match node:
             case ast.For(ast.Name(variable), ast.List(values) | ast.Tuple(values)) as loop:
                 yield from _in_loop(evaluator, module, loop, variable, values, list(loop.body))

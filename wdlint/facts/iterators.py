@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from wdlint.optimizers import registry
 from wdlint.reading.calls import MEMBERS
-from wdlint.reading.evaluate import Evaluator
+from wdlint.reading.evaluate import GLANCE, Evaluator
 from wdlint.reading.text import extent_of
 from wdlint.reading.tree import (
     COMPREHENSIONS,
@@ -99,7 +99,7 @@ def _may_be_iterator(value: ast.expr) -> bool:
 
 def _once(evaluator: Evaluator, module: Module, value: ast.expr) -> bool:
     """Whether an expression gives an iterator over parameters or modules, whatever happens."""
-    evaluator.begin(glance=True)
+    evaluator.begin(GLANCE)
     match evaluator.evaluate(value, evaluator.frame(module)):
         case Known(Collection(_, _, True)):
             return True

@@ -12,7 +12,7 @@ from wdlint.models.expressions import by_name, checkpoint, of_value
 from wdlint.models.parameters import Inventory
 from wdlint.optimizers import registry
 from wdlint.reading import calls
-from wdlint.reading.evaluate import Evaluator
+from wdlint.reading.evaluate import GLANCE, Evaluator
 from wdlint.reading.tree import Module
 from wdlint.reading.values import (
     ClassThing,
@@ -86,7 +86,7 @@ def sites(evaluator: Evaluator, module: Module) -> Iterator[LibrarySite]:
     for node in module.nodes:
         if not isinstance(node, ast.Call) or not _may_make(node.func) or _otherwise(node):
             continue
-        evaluator.begin(glance=True)
+        evaluator.begin(GLANCE)
         callee = evaluator.evaluate(node.func, frame)
         evaluator.begin()
         match callee:

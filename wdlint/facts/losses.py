@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from wdlint.facts.coefficients import bindings, is_coefficient, is_zero
 from wdlint.reading import calls, conditions, containers
-from wdlint.reading.evaluate import Evaluator, Frame
+from wdlint.reading.evaluate import SEARCH, Evaluator, Frame
 from wdlint.reading.selections import Formula
 from wdlint.reading.tree import Module, statements_of
 from wdlint.reading.values import (
@@ -95,7 +95,7 @@ class _Way:
 
 def penalties(evaluator: Evaluator, module: Module) -> Iterator[Penalty]:
     """The L2 terms of all losses of a module."""
-    evaluator.begin(glance=True)
+    evaluator.begin(SEARCH)
     for root in _losses(module):
         if _no_grad(module, root) is None:
             yield from _Search(evaluator, module).follow(root, _Way(evaluator.frame(module), root))

@@ -12,7 +12,7 @@ from wdlint.findings import Severity, Span, Unresolved
 from wdlint.optimizers import registry
 from wdlint.optimizers.registry import Law
 from wdlint.reading import calls
-from wdlint.reading.evaluate import Evaluator, Frame
+from wdlint.reading.evaluate import GLANCE, Evaluator, Frame
 from wdlint.reading.scout import ORDINARY
 from wdlint.reading.tree import Module, statements_of
 from wdlint.reading.values import (
@@ -396,7 +396,7 @@ def _may_build(node: ast.Call, names: frozenset[str], module: Module) -> bool:
 def _site(evaluator: Evaluator, module: Module, node: ast.Call) -> OptimizerSite | Unresolved | None:
     frame = evaluator.frame(module)
     named = isinstance(node.func, ast.Name | ast.Attribute) and _leaf(node.func) in registry.names()
-    evaluator.begin(glance=not named)
+    evaluator.begin(1 if named else GLANCE)
     callee = evaluator.evaluate(node.func, frame)
     options = alternatives(callee)
     found: list[Optimizer] = []

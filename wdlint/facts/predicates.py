@@ -10,7 +10,7 @@ from typing import cast
 
 from wdlint.findings import Span
 from wdlint.reading.containers import target_path
-from wdlint.reading.evaluate import Evaluator
+from wdlint.reading.evaluate import GLANCE, Evaluator
 from wdlint.reading.text import Located, extent_of, span_between
 from wdlint.reading.tree import COMPREHENSIONS, Module, reaching
 from wdlint.reading.values import (
@@ -212,7 +212,7 @@ def letter_tests(evaluator: Evaluator, module: Module) -> Iterator[LetterTest]:
             needles = [hay for test in tests for hay in _haystacks(test, variable)]
             if not needles or not _may_be_string(iterable):
                 continue
-            evaluator.begin(glance=True)
+            evaluator.begin(GLANCE)
             match evaluator.evaluate(iterable, evaluator.frame(module)):
                 case Known(str() as word, Origin.LITERAL | Origin.DEFAULT, Place(other, ast.Constant(value)) as place):
                     key = (other.path, id(place.node))
@@ -252,7 +252,7 @@ def _may_be_string(iterable: ast.expr) -> bool:
 
 def _is_name(evaluator: Evaluator, module: Module, hay: ast.expr) -> bool:
     """Whether an expression stands for the names of parameters."""
-    evaluator.begin(glance=True)
+    evaluator.begin(GLANCE)
     return any(
         isinstance(option.value, Element) and option.value.form is Form.NAME
         for option in alternatives(evaluator.evaluate(hay, evaluator.frame(module)))

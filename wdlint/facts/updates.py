@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wdlint.facts.coefficients import bindings, is_coefficient
 from wdlint.reading import callers, containers
-from wdlint.reading.evaluate import Evaluator, Frame
+from wdlint.reading.evaluate import GLANCE, Evaluator, Frame
 from wdlint.reading.tree import Module, blocks
 from wdlint.reading.values import Collection, Element, Form, Known, Selection, number
 
@@ -32,7 +32,7 @@ def shrunk(evaluator: Evaluator, module: Module) -> Iterator[ManualDecay]:
     """All of a module, those inside optimizers left out."""
     frame = evaluator.frame(module)
     for node in module.nodes:
-        evaluator.begin(glance=True)
+        evaluator.begin(GLANCE)
         target = _target(evaluator, node, frame)
         if target is None or not _trains(evaluator, module, node) or _interpolates(module, node, target):
             continue

@@ -56,7 +56,8 @@ from wdlint.reading.values import (
 DEPTH = 60  # nested evaluations
 STEPS = 6_000  # evaluations for one site
 VISITED = 60  # files looked into for one site
-GLANCE = 5  # a question to which the answer is mostly no may cost this part of it
+GLANCE = 20  # the share of a question to which the answer is mostly no
+SEARCH = 5  # that of a search through a whole file
 INLINED = 8  # calls within calls
 REEXPORTS = 3  # packages that pass a name on
 MOST_USERS = 200
@@ -129,10 +130,10 @@ class Evaluator:
         self.memory.clear()
         self.begin()
 
-    def begin(self, glance: bool = False) -> None:
-        """Start on a site: each may cost the same; what may only turn out to be one, by a `glance`, a part of it."""
+    def begin(self, share: int = 1) -> None:
+        """Start on a site: each may cost the same. What may only turn out to be one may cost one `share`-th of it."""
         self.steps = 0
-        self._share = GLANCE if glance else 1
+        self._share = share
         self._visited.clear()
 
     def visit(self, path: Path) -> Module | None:
