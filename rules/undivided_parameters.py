@@ -83,7 +83,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
         exposure = exposed(site, reach, context.policy, context.settings.built)
         if exposure is not None and exposure.nothing:
             continue
-        proved = exposure if exposure is not None and exposure.exempt else None
+        proved = exposure if exposure is not None and exposure.exempt and not reach.some else None
         yield RULE.finding(
             reach.decay.span,
             _message(site, reach, proved),
@@ -101,7 +101,8 @@ def _message(site: OptimizerSite, reach: Undivided, exposure: Exposure | None) -
     models = " and ".join(f"`{source}`" for source in reach.sources[:3])
     if len(reach.sources) > 3:
         models += f" and {len(reach.sources) - 3} more"
-    what = f"every parameter of {models}: nothing spares norms, biases or embeddings"
+    which = "picked parameter" if reach.some else "parameter"
+    what = f"every {which} of {models}: nothing spares norms, biases or embeddings"
     if exposure is not None:
         what = _reached(exposure, models)
     if not reach.decay.positive:

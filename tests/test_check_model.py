@@ -53,6 +53,16 @@ def test_without_a_model_nothing_is_claimed(project: Path) -> None:
     assert check(project)[:2] == (0, [])
 
 
+def test_pieces_of_a_list_are_not_called_all(project: Path) -> None:
+    pieces = '[{"params": ps[:2], "weight_decay": 0.1}, {"params": ps[2:], "weight_decay": 0.2}]'
+    lines = ["import torch", "from net import build", "model = build()", "ps = list(model.parameters())"]
+    (project / "train.py").write_text("\n".join([*lines, f"optimizer = torch.optim.AdamW({pieces}, lr=0.1)\n"]))
+    assert [finding["message"] for finding in check(project)[1]] == [
+        f"weight_decay={decay} reaches every picked parameter of `model`: nothing spares norms, biases or embeddings"
+        for decay in ("0.1", "0.2")
+    ]
+
+
 @pytest.mark.torch
 def test_a_model_proves_it(project: Path) -> None:
     pytest.importorskip("torch")

@@ -18,12 +18,14 @@ ADAPTED = (".get_peft_model", ".PeftModel.from_pretrained")
 class Undivided:
     """A decay that reaches norms and biases because nothing tells kinds of parameters apart.
 
-    `selections`: one for each model expression that it reaches. `whole`: these are reached entirely, else in part.
+    `selections`: one for each model expression that it reaches. `whole`: these are reached entirely, else in part: one
+    of several groups. `some`: it does not reach all parameters of one of them.
     """
 
     decay: Decay
     selections: tuple[Selection, ...]
     whole: bool
+    some: bool = False
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -60,7 +62,8 @@ def _of_variant(site: OptimizerSite, variant: tuple[Group, ...]) -> Iterator[Und
     for (_, selections), decay in zip(selected, decays, strict=True):
         reached = _by_source(selections)
         if reached:
-            yield Undivided(decay, reached, whole=False)
+            some = not all(covers(s.formula for s in selections or () if s.source == one.source) for one in reached)
+            yield Undivided(decay, reached, whole=False, some=some)
 
 
 def _frozen_by_name(site: OptimizerSite, selection: Selection) -> bool:

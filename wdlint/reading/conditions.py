@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wdlint.reading.selections import All, Aspect, Atom, Either, Formula, Not, both
+from wdlint.reading.selections import TRUE, All, Aspect, Atom, Either, Formula, Not, both
 from wdlint.reading.tree import LOOPS, reaching, terminates
 from wdlint.reading.values import (
     ClassThing,
@@ -50,6 +50,19 @@ def owned(name: str) -> Formula:
 def other(words: str) -> Formula:
     """A test of a kind that is not followed."""
     return Atom(words, Aspect.OTHER, None)
+
+
+def within(container: ast.expr, index: ast.expr) -> Formula:
+    """Where in a list something stands: `ps[0]`, `ps[:k]`; what `ps[k:]` takes is what `ps[:k]` leaves."""
+    whole = ast.unparse(container)
+    match index:
+        case ast.Slice(None, None):
+            return TRUE
+        case ast.Slice(None, ast.expr() as stop, None):
+            return Atom(f"{whole}[:{ast.unparse(stop)}]", Aspect.PLACE)
+        case ast.Slice(ast.expr() as start, None, None):
+            return Not(Atom(f"{whole}[:{ast.unparse(start)}]", Aspect.PLACE))
+    return Atom(f"{whole}[{ast.unparse(index)}]", Aspect.PLACE)
 
 
 def path(evaluator: Evaluator, statement: ast.stmt, frame: Frame) -> list[Formula]:

@@ -173,12 +173,24 @@ def dictionary(evaluator: Evaluator, node: ast.Dict, frame: Frame) -> Value:
 def subscript(evaluator: Evaluator, node: ast.Subscript, container: ast.expr, index: ast.expr, frame: Frame) -> Value:
     """`container[index]`."""
     value = evaluator.evaluate(container, frame)
+    place = conditions.within(container, index)
     if isinstance(index, ast.Slice):
-        return value if isinstance(value, Known) and isinstance(value.value, Collection) else Unknown("a slice")
+        match value:
+            case Known(Collection(form, selections, once)):
+                return replace(value, value=Collection(form, conditions.narrowed(selections, place), once))
+        return Unknown("a slice")
     key = evaluator.evaluate(index, frame)
     if isinstance(value, Unknown):
         return value
-    return evaluator.each(value, lambda option: picked(option, key, evaluator, frame))
+
+    def pick(option: Known) -> Value:
+        found = picked(option, key, evaluator, frame)
+        match option.value, found:
+            case Collection(listed), Known(Element(form, selections)) if listed is not Form.MAP:
+                return replace(found, value=Element(form, conditions.narrowed(selections, place)))
+        return found
+
+    return evaluator.each(value, pick)
 
 
 def picked(container: Known, key: Value, evaluator: Evaluator, frame: Frame) -> Value:

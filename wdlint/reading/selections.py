@@ -23,6 +23,7 @@ class Aspect(enum.Enum):
     MEMBER = "membership"
     TAG = "tag"
     SIZE = "size"
+    PLACE = "place in a list"
     OTHER = "other"
 
 
@@ -95,7 +96,7 @@ def tells_kinds(formula: Formula) -> bool:
     """Whether any test may tell norms, biases or embeddings from weights. Fails closed: what is not known may."""
     for atom in atoms(formula):
         match atom.aspect:
-            case Aspect.TRAINABLE | Aspect.SIZE:
+            case Aspect.TRAINABLE | Aspect.SIZE | Aspect.PLACE:
                 continue
             case Aspect.NAME:
                 if atom.words is None or any(KIND.search(word) for word in atom.words):
