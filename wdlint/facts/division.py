@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Decay, Group, OptimizerSite, model_of
 from wdlint.reading.selections import Formula, covers, tells_kinds
-from wdlint.reading.tree import statements_of
+from wdlint.reading.tree import Module, reaching, statements_of
 from wdlint.reading.values import External, FunctionThing, Product, Selection, alternatives, is_open, number, numbers
 
 ADAPTED = (".get_peft_model", ".PeftModel.from_pretrained")
@@ -114,7 +114,32 @@ def _trains_adapters(site: OptimizerSite, selection: Selection) -> bool:
     """Whether the model is one of PEFT's: what trains are low-rank matrices and prompts, and nothing else."""
     value = model_of(site.evaluator, selection)
     paths = [o.value.path if isinstance(o.value, Product) else "" for o in alternatives(value)]
-    return bool(paths) and not is_open(value) and all(path.endswith(ADAPTED) for path in paths)
+    if paths and not is_open(value) and all(path.endswith(ADAPTED) for path in paths):
+        return True
+    return _adapted_in_project(site, selection)
+
+
+def _adapted_in_project(site: OptimizerSite, selection: Selection) -> bool:
+    """Whether PEFT's function gives the model where that is a part of the project, as a copy or in PEFT itself."""
+    match selection.place.node:
+        case ast.Call(ast.Attribute(ast.Name(name) as use)):
+            module = selection.place.module
+            bindings, complete = reaching(module, module.scope(use), name, use)
+            return complete and bool(bindings) and all(_adapts(site, module, one.value) for one in bindings)
+    return False
+
+
+def _adapts(site: OptimizerSite, module: Module, node: ast.expr | None) -> bool:
+    match node:
+        case ast.Call(callee):
+            callees = [one.value for one in alternatives(site.evaluator.evaluate(callee, site.evaluator.frame(module)))]
+            return bool(callees) and all(
+                isinstance(one, FunctionThing)
+                and isinstance(one.node, ast.FunctionDef)
+                and f"{one.module.name}.{one.node.name}".endswith(ADAPTED)
+                for one in callees
+            )
+    return False
 
 
 def _chosen(decay: Decay) -> bool:
