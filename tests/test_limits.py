@@ -37,6 +37,8 @@ HOSTILE: dict[str, str | bytes] = {
     "attributes": SITE + "x = a" + ".b" * 1_000 + "\n",
     "minus": SITE + "x = " + "-" * 1_000 + "a\n",
     "strings side by side": SITE + "x = (" + "'a' " * 1_000 + ")\n",
+}
+ODD: dict[str, str | bytes] = {  # these end no parser: one command reads them all
     "carriage returns alone": SITE.replace("\n", "\r"),
     "a NUL": SITE + "x = '\0'\n",
     "a long number": SITE + "x = " + "9" * 5_000 + "\n",
@@ -63,10 +65,20 @@ HOSTILE: dict[str, str | bytes] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile(name: str, tmp_path: Path) -> None:
-    content = HOSTILE[name]
-    data = content.encode() if isinstance(content, str) else content
-    (tmp_path / "hostile.py").write_bytes(data)
-    (tmp_path / "harmless.py").write_text(SITE)
+    _checked({name: HOSTILE[name]}, tmp_path)
+
+
+def test_odd(tmp_path: Path) -> None:
+    _checked(ODD, tmp_path)
+
+
+def _checked(contents: dict[str, str | bytes], folder: Path) -> None:
+    """Check and fix files: each is fixed or said to be unreadable, and then as it was; so is one that is harmless."""
+    files = {name: folder / f"hostile{index}.py" for index, name in enumerate(contents)}
+    data = {name: text.encode() if isinstance(text, str) else text for name, text in contents.items()}
+    for name, file in files.items():
+        file.write_bytes(data[name])
+    (folder / "harmless.py").write_text(SITE)
 
     def bounded() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
@@ -75,17 +87,20 @@ def test_hostile(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "wdlint", "check", "--no-cache", "--isolated", "--select", "WD101,WD900",
          "--unsafe-fixes", "--fix", "--output-format", "json"],
-        cwd=tmp_path, capture_output=True, text=True, preexec_fn=bounded, timeout=120,
+        cwd=folder, capture_output=True, text=True, preexec_fn=bounded, timeout=120,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stderr
     assert "Traceback" not in done.stderr
-    found = [(one["filename"], one["code"]) for one in json.loads(done.stdout)]
-    assert found in ([], [("hostile.py", "WD900")])  # all that is left: the rest of the run went on, and was fixed
-    assert "AdamW" in (tmp_path / "harmless.py").read_text()
-    if found:
-        assert (tmp_path / "hostile.py").read_bytes() == data
-    elif name != "UTF-16":  # in whose bytes nothing looks like an optimizer
-        assert b"AdamW" in (tmp_path / "hostile.py").read_bytes()
+    found = [one["filename"] for one in json.loads(done.stdout)]
+    assert {one["code"] for one in json.loads(done.stdout)} <= {"WD900"}  # all that is left
+    assert len(found) == len(set(found))
+    assert set(found) <= {file.name for file in files.values()}
+    assert "AdamW" in (folder / "harmless.py").read_text()
+    for name, file in files.items():
+        if file.name in found:
+            assert file.read_bytes() == data[name], name
+        elif name != "UTF-16":  # in whose bytes nothing looks like an optimizer
+            assert b"AdamW" in file.read_bytes(), name
 
 
 def _never(path: Path, *rest: object) -> FileResult:

@@ -1,11 +1,12 @@
 """Whole processes, timed in turn, on trees that are given: wdlint beside ruff, TorchFix and Fixit.
 
     pip download --no-deps --no-binary :all: transformers timm lightning    # and unpack them
-    python -m tests.benchmarks transformers-*/ timm-*/ lightning-*/ --one train.py
+    python -m tests.benchmarks transformers-*/ timm-*/ lightning-*/ --one train.py --peers small/ --grow small/
 
-A virtual environment with this wdlint and its peers is made once and used again (`--venv`). Each row is the median of
-paired runs: the two commands run in turn, and the ratio is taken pair by pair, so that a machine whose speed drifts
-does not decide.
+A virtual environment with its peers is made once and used again (`--venv`); this wdlint is installed into it anew. Each
+row is the median of paired runs: the two commands run in turn, and the ratio is taken pair by pair, so that a machine
+whose speed drifts does not decide. The last column says how many pairs there were: no further one is begun once a row
+has taken `--limit` seconds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent.parent.parent
 PEERS = ("ruff", "torchfix", "fixit")
+ROWS = ("cold", "warm", "diff", "fix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Took:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Two commands beside each other. `ratio` is that of the clock times, `cpu` that of processor times."""
+    """Two commands beside each other. `ratio` is that of the clock times, `cpu` that of processor times, each the
+    median over `pairs`."""
 
     name: str
     ours: Took
@@ -45,17 +48,18 @@ class Row:
     against: str
     ratio: float
     cpu: float
+    pairs: int
 
 
-def took(command: list[str], folder: Path) -> Took:
-    """Run a command to its end."""
+def took(command: list[str], folder: Path, worst: int = 1) -> Took:
+    """Run a command to its end, which is one with a status up to `worst`."""
     started = time.perf_counter()
     with open(os.devnull, "wb") as nowhere:
         process = subprocess.Popen(command, cwd=folder, stdout=nowhere, stderr=nowhere, env=_environment())
         _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):
+    if not 0 <= process.returncode <= worst:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     unit = 1 if sys.platform == "darwin" else 1024
     return Took(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 2**20)
@@ -72,24 +76,26 @@ def beside(
     theirs: list[str],
     against: str,
     folder: Path,
-    runs: int,
+    options: argparse.Namespace,
     before: Callable[[], None] = lambda: None,
 ) -> Row:
-    """A row of the table: both commands in turn, after one run of each that does not count."""
-    pairs = []
-    for _ in range(runs + 1):
+    """A row of the table: both commands in turn. Where there is time for several pairs, the first does not count."""
+    pairs: list[tuple[Took, Took]] = []
+    began = time.monotonic()
+    while len(pairs) <= options.runs and (not pairs or time.monotonic() - began < options.limit):
         before()
         one = took(ours, folder)
         before()
-        pairs.append((one, took(theirs, folder)))
-    pairs = pairs[1:]
+        pairs.append((one, took(theirs, folder, worst=2)))  # Fixit's status for files that it cannot parse
+    pairs = pairs[1:] or pairs
     return Row(
         name,
         _median([one for one, _ in pairs]),
         _median([other for _, other in pairs]),
         against,
         statistics.median(one.wall / other.wall for one, other in pairs),
-        statistics.median(one.cpu / other.cpu for one, other in pairs),
+        statistics.median(one.cpu / max(other.cpu, 1e-3) for one, other in pairs),
+        len(pairs),
     )
 
 
@@ -102,12 +108,14 @@ def _median(all_: list[Took]) -> Took:
 
 
 def environment(folder: Path) -> Path:
-    """The programs of a virtual environment with wdlint and its peers; made where there is none."""
+    """The programs of a virtual environment with the peers, made where there is none, and wdlint as it stands here."""
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
-    if not (programs / "wdlint").exists():
+    pip = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--compile"]
+    if not (programs / "ruff").exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--compile"]
         subprocess.run([*pip, str(HERE), *PEERS], check=True)
+    else:
+        subprocess.run([*pip, "--force-reinstall", "--no-deps", str(HERE)], check=True)
     return programs
 
 
@@ -119,26 +127,28 @@ def rows(options: argparse.Namespace, programs: Path, scratch: Path) -> Iterator
     cold, ruff_cold = [*check, "--no-cache"], [*ruff, "--no-cache"]
     for tree in options.trees:
         name = tree.name
-        yield beside(f"{name}, cold", [*cold, "."], [*ruff_cold, "."], "ruff", tree, options.runs)
-        kept = [*check, "--cache-dir", str(scratch / "wdlint"), "."]
-        ruff_kept = [*ruff, "--cache-dir", str(scratch / "ruff"), "."]
-        yield beside(f"{name}, warm", kept, ruff_kept, "ruff, warm", tree, options.runs)
-        yield beside(f"{name}, --diff", [*cold, "--diff", "."], [*ruff_cold, "."], "ruff", tree, options.runs)
-        yield _fixing(tree, cold, ruff_cold, scratch, options.runs)
-        if options.peers:
-            for peer, command in _peers(programs).items():
-                yield beside(f"{name}, cold", [*cold, "."], [*command, "."], peer, tree, options.peer_runs)
+        if "cold" in options.rows:
+            yield beside(f"{name}, cold", [*cold, "."], [*ruff_cold, "."], "ruff", tree, options)
+        if "warm" in options.rows:
+            kept = [*check, "--cache-dir", str(scratch / "wdlint"), "."]
+            ruff_kept = [*ruff, "--cache-dir", str(scratch / "ruff"), "."]
+            yield beside(f"{name}, warm", kept, ruff_kept, "ruff, warm", tree, options)
+        if "diff" in options.rows:
+            yield beside(f"{name}, --diff", [*cold, "--diff", "."], [*ruff_cold, "."], "ruff", tree, options)
+        if "fix" in options.rows:
+            yield _fixing(tree, cold, ruff_cold, scratch, options)
+    for tree in options.peers:
+        for peer, command in _peers(programs).items():
+            yield beside(f"{tree.name}, cold", [*cold, "."], [*command, "."], peer, tree, options)
     for file in options.one:
-        imports = [python, "-c", "import libcst"]
-        yield beside(f"{file.name}, one file", [*cold, file.name], imports, "import libcst", file.parent, options.runs)
-        yield beside(
-            f"{file.name}, one file", [*cold, file.name], [python, "-c", "pass"], "pass", file.parent, options.runs
-        )
+        for against, code in (("import libcst", "import libcst"), ("python -c pass", "pass")):
+            ours = [*cold, file.name]
+            yield beside(f"{file.name}, one file", ours, [python, "-c", code], against, file.parent, options)
     if options.grow is not None:
-        yield from _growth(options.grow, cold, scratch, options.runs)
+        yield from _growth(options.grow, cold, scratch, options)
 
 
-def _fixing(tree: Path, cold: list[str], ruff_cold: list[str], scratch: Path, runs: int) -> Row:
+def _fixing(tree: Path, cold: list[str], ruff_cold: list[str], scratch: Path, options: argparse.Namespace) -> Row:
     copy = scratch / "fixed" / tree.name
 
     def fresh() -> None:
@@ -147,7 +157,7 @@ def _fixing(tree: Path, cold: list[str], ruff_cold: list[str], scratch: Path, ru
 
     fresh()
     fix = [*cold, "--fix", "--unsafe-fixes", "."]
-    return beside(f"{tree.name}, --fix", fix, [*ruff_cold, "."], "ruff", copy, runs, before=fresh)
+    return beside(f"{tree.name}, --fix", fix, [*ruff_cold, "."], "ruff", copy, options, before=fresh)
 
 
 def _peers(programs: Path) -> dict[str, list[str]]:
@@ -157,7 +167,7 @@ def _peers(programs: Path) -> dict[str, list[str]]:
     }
 
 
-def _growth(tree: Path, cold: list[str], scratch: Path, runs: int) -> Iterator[Row]:
+def _growth(tree: Path, cold: list[str], scratch: Path, options: argparse.Namespace) -> Iterator[Row]:
     """4 and 16 copies of a tree beside one."""
     for times in (1, 4, 16):
         for copy in range(times):
@@ -167,17 +177,17 @@ def _growth(tree: Path, cold: list[str], scratch: Path, runs: int) -> Iterator[R
     for times in (4, 16):
         one, many = scratch / "x1", scratch / f"x{times}"
         here = [*cold, str(many)]
-        yield beside(f"{tree.name}, {times} copies", here, [*cold, str(one)], "one copy", scratch, runs)
+        yield beside(f"{tree.name}, {times} copies", here, [*cold, str(one)], "one copy", scratch, options)
 
 
 def table(found: Iterator[Row]) -> Iterator[str]:
     """The rows as markdown, as they come."""
-    yield "| what | wdlint | against | time | ratio | of processor time | memory |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| what | wdlint | against | time | ratio | of processor time | memory | pairs |"
+    yield "|---|---|---|---|---|---|---|---|"
     for row in found:
         yield (
             f"| {row.name} | {row.ours.wall:.3f} s | {row.against} | {row.theirs.wall:.3f} s | {row.ratio:.2f} "
-            f"| {row.cpu:.2f} | {row.ours.memory:.0f} MiB |"
+            f"| {row.cpu:.2f} | {row.ours.memory:.0f} MiB | {row.pairs} |"
         )
 
 
@@ -189,16 +199,20 @@ def main() -> None:
     parser.add_argument("trees", nargs="*", type=Path, help="folders to check")
     parser.add_argument("--one", nargs="*", type=Path, default=[], metavar="FILE", help="single files to check")
     parser.add_argument("--grow", type=Path, metavar="FOLDER", help="a tree to check 1, 4 and 16 copies of")
-    parser.add_argument("--runs", type=int, default=5, help="pairs of runs for each row [default: 5]")
     parser.add_argument(
-        "--no-peers", dest="peers", action="store_false", help="leave TorchFix and Fixit out: they take minutes"
+        "--peers", nargs="*", type=Path, default=[], metavar="FOLDER", help="trees for TorchFix and Fixit: 30 s a MB"
     )
-    parser.add_argument("--peer-runs", type=int, default=1, help="pairs of runs with TorchFix and Fixit [default: 1]")
+    parser.add_argument(
+        "--rows", nargs="*", choices=ROWS, default=ROWS, help="what to do with each tree [default: all]"
+    )
+    parser.add_argument("--runs", type=int, default=5, help="pairs of runs for each row [default: 5]")
+    parser.add_argument("--limit", type=float, default=60, help="seconds for each row [default: 60]")
     parser.add_argument(
         "--venv", type=Path, default=HERE / ".benchmarks", help="the environment [default: .benchmarks]"
     )
     options = parser.parse_args()
     options.trees = [tree.resolve() for tree in options.trees]
+    options.peers = [tree.resolve() for tree in options.peers]
     options.one = [file.resolve() for file in options.one]
     programs = environment(options.venv.absolute())
     with tempfile.TemporaryDirectory() as scratch:
