@@ -132,6 +132,8 @@ def rows(options: argparse.Namespace, programs: Path, scratch: Path) -> Iterator
         if "warm" in options.rows:
             kept = [*check, "--cache-dir", str(scratch / "wdlint"), "."]
             ruff_kept = [*ruff, "--cache-dir", str(scratch / "ruff"), "."]
+            took(kept, tree)
+            took(ruff_kept, tree)
             yield beside(f"{name}, warm", kept, ruff_kept, "ruff, warm", tree, options)
         if "diff" in options.rows:
             yield beside(f"{name}, --diff", [*cold, "--diff", "."], [*ruff_cold, "."], "ruff", tree, options)
@@ -143,7 +145,7 @@ def rows(options: argparse.Namespace, programs: Path, scratch: Path) -> Iterator
     for file in options.one:
         for against, code in (("import libcst", "import libcst"), ("python -c pass", "pass")):
             ours = [*cold, file.name]
-            yield beside(f"{file.name}, one file", ours, [python, "-c", code], against, file.parent, options)
+            yield beside(f"{file.name}, one file", ours, [python, "-P", "-c", code], against, file.parent, options)
     if options.grow is not None:
         yield from _growth(options.grow, cold, scratch, options)
 
