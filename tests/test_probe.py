@@ -112,7 +112,7 @@ def test_a_class_of_the_project(wdlint: Wdlint, tmp_path: Path) -> None:
     entry = wdlint("probe", "fancy.py:Fancy", "--output-format", "toml", "--save")
     assert entry.returncode == 2
     assert "belongs to this project" in entry.stderr
-    assert not (tmp_path / "cache").exists()
+    assert not list((tmp_path / "cache").rglob("optimizers.toml"))
     (tmp_path / "pyproject.toml").write_text(entry.stdout)
     said = {one["code"]: one["message"] for one in json.loads(wdlint(*check).stdout)}
     assert said.keys() == {"WD101", "WD109"}

@@ -159,7 +159,7 @@ def _decaying(groups: Iterable[MadeGroup], optimizer: LiveOptimizer) -> list[Mad
 
 def _agrees(value: Value, real: Any) -> bool:
     """Whether what the code says may be what is there."""
-    return not is_open(value) and any(option.value == plain(real) for option in alternatives(value))
+    return is_plain(real) and any(option.value == plain(real) for option in alternatives(value))
 
 
 def deciding(match: Match, known: World) -> dict[str, Span]:
