@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -83,3 +85,34 @@ def test_a_lost_file_is_a_finding() -> None:
     (finding,) = runner.died(task, Lost(-11)).findings
     assert (finding.code, finding.span.filename) == ("WD900", "a.py")
     assert finding.message == "not checked: reading this file ended its process (signal 11)"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are watched through /proc")
+def test_workers_end_with_a_parent_that_is_killed() -> None:
+    program = (
+        "import os, time\n"
+        "from wdlint import runner\n"
+        "def work(number):\n"
+        "    os.write(1, b'%d\\n' % os.getpid())\n"
+        "    time.sleep(0.2)\n"
+        "list(runner.run(work, range(1000), 2))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    workers = {int(process.stdout.readline()) for _ in range(6)} - {process.pid}
+    assert workers
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    until = time.monotonic() + 30
+    while any(map(_works, workers)):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def _works(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -34,6 +34,7 @@ R = TypeVar("R")
 # imports everything anew, a forked one has it.
 ALONE = {"fork": 0.25, "spawn": 3.0}
 BATCH = 8  # tasks handed to a worker at once
+LOOK = 1.0  # seconds between two looks of an idle worker whether its parent is still there
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +205,18 @@ def _hand(worker: _Worker, waiting: deque[int], most: int) -> None:
 
 def _serve(connection: Connection, work: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends us
-    while True:
-        try:
+    parent = os.getppid()
+    with contextlib.suppress(EOFError, OSError):  # the other end is gone
+        while True:
+            # a parent that was killed ends nobody, and workers that were forked later hold its end of this pipe, too
+            while not connection.poll(LOOK):
+                if os.getppid() != parent:
+                    return
             batch: list[int] = connection.recv()
-        except EOFError:
-            return
-        for index in batch:
-            connection.send(guarded(work, tasks[index]))
+            for index in batch:
+                if os.getppid() != parent:
+                    return
+                connection.send(guarded(work, tasks[index]))
 
 
 DEEP = 5000  # frames: following values goes through many small functions
