@@ -18,7 +18,7 @@ import wdlint
 torch = pytest.importorskip("torch")
 from torch.optim.optimizer import register_optimizer_step_pre_hook  # noqa: E402
 
-pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("few_modules")]
+pytestmark = pytest.mark.torch
 nn = torch.nn
 
 

@@ -22,7 +22,7 @@ from wdlint.config import configuration
 from wdlint.linter import LintSettings
 
 torch = pytest.importorskip("torch")
-pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("few_modules")]
+pytestmark = pytest.mark.torch
 PROJECTS = Path(__file__).parent.parent / "fixtures" / "projects"
 
 

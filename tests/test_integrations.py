@@ -13,7 +13,7 @@ import pytest
 import wdlint
 
 torch = pytest.importorskip("torch")
-pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("few_modules")]
+pytestmark = pytest.mark.torch
 
 
 class Data(torch.utils.data.Dataset):  # type: ignore[name-defined, misc]

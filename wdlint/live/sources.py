@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -22,7 +24,7 @@ NOTEBOOK = "notebook"
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What may have built an optimizer: texts of functions that are running, the innermost first, and then others.
+    """What may have built an optimizer: functions that are running, the innermost first, and what these files import.
 
     `root`: the folder of the first's project. `files`: all that the process has loaded of the projects at work.
     """
@@ -42,7 +44,9 @@ def running_code(depth: int) -> Code:
     cells = next((found for frame in frames if (found := _cells(frame, roots[0])) is not None), None)
     files = list(dict.fromkeys([*running, *_loaded(roots)]))
     innermost = (*([cells] if cells is not None else []), *_readable(running))
-    return Code(roots[0], tuple(files), innermost, tuple(_readable(files[len(running) : MOST_FILES])))
+    others = files[len(running) :]
+    reached = _imported(innermost, others) if innermost else _readable(others)
+    return Code(roots[0], tuple(files), innermost, tuple(itertools.islice(reached, MOST_FILES)))
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:
@@ -71,6 +75,35 @@ def _loaded(roots: list[Path]) -> Iterator[Path]:
         path = _own(name) if isinstance(name, str) and not dotted.startswith("wdlint.") else None
         if path is not None and any(path.is_relative_to(root) for root in roots):
             yield path
+
+
+IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import\b[ \t]*(\([^)]*\)|[^\n#;]*)", re.MULTILINE)
+
+
+def _imported(start: Sequence[Source], loaded: Iterable[Path]) -> Iterator[Source]:
+    """The loaded files that some files import, directly or not: others, such as other tests', do not run from there.
+
+    Files that import by computed names may have imported all beside and below them.
+    """
+    left = list(loaded)
+    texts = list(start)
+    while texts:
+        words = {
+            word for source in texts for found in IMPORT.findall(source.text) for word in WORD.findall(" ".join(found))
+        }
+        open_ended = [source.path.parent for source in texts if "import_module" in source.text]
+        found = [path for path in left if _stem(path) in words or any(map(path.is_relative_to, open_ended))]
+        left = [path for path in left if path not in found]
+        texts = list(_readable(found))
+        yield from texts
+
+
+WORD = re.compile(r"\w+")
+
+
+def _stem(path: Path) -> str:
+    """What a file is called where it is imported."""
+    return path.parent.name if path.stem == "__init__" else path.stem
 
 
 def _readable(paths: Iterable[Path]) -> Iterator[Source]:
