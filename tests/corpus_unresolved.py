@@ -31,9 +31,10 @@ from wdlint.facts.mistakes import divides
 from wdlint.facts.optimizers import OptimizerSite, sites
 from wdlint.models import atlas
 from wdlint.models.parameters import Inventory
+from wdlint.reading.content import read_bytes
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.project import Project
-from wdlint.reading.text import read_bytes, read_source
+from wdlint.reading.text import read_source
 from wdlint.reading.tree import Module
 from wdlint.reading.values import FunctionThing, Known
 

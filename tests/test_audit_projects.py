@@ -19,7 +19,7 @@ import pytest
 import wdlint
 from wdlint import runner
 from wdlint.config import configuration
-from wdlint.linter import LintSettings
+from wdlint.looking import LintSettings
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -115,7 +115,7 @@ def test_audit_says_what_check_says(script: Script, tmp_path: Path) -> None:
     assert {Path(finding.span.filename).name for finding in report.findings} <= {built.name}
     codes = configuration({}, isolated=True)(project).codes(built) - {"WD901", "WD902"}
     settings = LintSettings(codes, built=report.inventory)
-    result = runner.check(runner.Task(built, str(built), project, settings))
+    result = runner.check(runner.Task(str(built), str(built), str(project), settings))
     (site,) = report.built_at
     assert site is not None
     about = [f.code for f in result.findings if f.site is not None and f.site.start == site.start]

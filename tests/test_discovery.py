@@ -31,13 +31,13 @@ def write(root: Path, *names: str, text: str = "") -> None:
 
 def names(*paths: str, **overrides: Any) -> list[str]:
     keys = {key.replace("_", "-"): value for key, value in overrides.items()}
-    files, troubles = discover(paths or (".",), configuration(keys))
-    assert troubles == []
-    return [file.filename for file in files]
+    found = discover(paths or (".",), configuration(keys))
+    assert found.troubles == []
+    return [file.filename for file in found.files]
 
 
 def troubles(paths: Iterable[str]) -> list[tuple[str, str]]:
-    return [(trouble.filename, trouble.reason) for trouble in discover(paths, configuration({}))[1]]
+    return [(trouble.filename, trouble.reason) for trouble in discover(paths, configuration({})).troubles]
 
 
 def test_python_files_and_notebooks_sorted(tree: Path) -> None:
@@ -169,13 +169,13 @@ def test_a_folder_that_cannot_be_listed(tree: Path, monkeypatch: pytest.MonkeyPa
         return scan(folder)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    files, found = discover(["."], configuration({}))
-    assert [file.filename for file in files] == ["a.py", "z/c.py"]
-    assert [(trouble.filename, trouble.reason) for trouble in found] == [("secret", "permission denied")]
+    found = discover(["."], configuration({}))
+    assert [file.filename for file in found.files] == ["a.py", "z/c.py"]
+    assert [(trouble.filename, trouble.reason) for trouble in found.troubles] == [("secret", "permission denied")]
 
 
 def test_the_root_of_a_project(tree: Path) -> None:
     write(tree, "repo/setup.cfg", "repo/pkg/sub/a.py", "loose/b/c.py")
     assert project_root(tree / "repo" / "pkg" / "sub", tree) == tree / "repo"
-    (file,) = discover(["loose"], configuration({}))[0]
-    assert file.root == tree / "loose"
+    (file,) = discover(["loose"], configuration({})).files
+    assert file.root == str(tree / "loose")

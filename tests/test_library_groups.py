@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wdlint.linter import LintSettings, check_path
+from wdlint.linter import check_path
+from wdlint.looking import LintSettings
 from wdlint.reading.project import Project
 
 TRAINER = """

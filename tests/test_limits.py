@@ -13,7 +13,7 @@ import pytest
 
 from wdlint import limits, runner
 from wdlint.findings import FileResult
-from wdlint.linter import LintSettings
+from wdlint.looking import LintSettings
 from wdlint.runner import Task
 
 SITE = "import torch\nopt = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=0.01)\n"
@@ -121,7 +121,7 @@ def test_a_file_over_the_time_limit_is_said_and_the_rest_goes_on(
     monkeypatch.setattr(limits, "SECONDS", 0.2)
     monkeypatch.setattr("wdlint.linter.check_path", _never)
     names = ("a.py", "slow.py", "z.py")
-    tasks = [Task(tmp_path / name, name, tmp_path, LintSettings(frozenset())) for name in names]
+    tasks = [Task(str(tmp_path / name), name, str(tmp_path), LintSettings(frozenset())) for name in names]
     results = [result for _, result in runner.run(runner.check, tasks, jobs)]
     assert all(isinstance(result, FileResult) for result in results)
     first, slow, last = (result for result in results if isinstance(result, FileResult))
@@ -135,6 +135,6 @@ def test_a_file_over_the_time_limit_is_said_and_the_rest_goes_on(
 def test_a_worker_that_dies_costs_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wdlint.linter.check_path", _never)
     names = ("a.py", "deadly.py", "z.py")
-    tasks = [Task(tmp_path / name, name, tmp_path, LintSettings(frozenset())) for name in names]
+    tasks = [Task(str(tmp_path / name), name, str(tmp_path), LintSettings(frozenset())) for name in names]
     results = [result for _, result in runner.run(runner.check, tasks, 2, runner.size)]
     assert [type(result).__name__ for result in results] == ["FileResult", "Lost", "FileResult"]

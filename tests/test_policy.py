@@ -8,7 +8,8 @@ import pytest
 
 from wdlint.findings import Severity
 from wdlint.grouping.policy import DEFAULT, POLICIES, policy
-from wdlint.linter import LintSettings, check_path
+from wdlint.linter import check_path
+from wdlint.looking import LintSettings
 from wdlint.models.parameters import Kind, Parameter, Shape
 from wdlint.reading.project import Project
 

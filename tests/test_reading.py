@@ -604,7 +604,8 @@ def test_functions_that_call_each_other_over_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["a.py", "b.py", "train.py"])))
 def test_the_order_of_the_files_does_not_matter(order: tuple[str, ...], tmp_path: Path) -> None:
-    from wdlint.linter import LintSettings, check_path
+    from wdlint.linter import check_path
+    from wdlint.looking import LintSettings
 
     files = {
         "a.py": "import torch\ndef build(model, wd):\n    return torch.optim.Adam(model.parameters(), weight_decay=wd)",

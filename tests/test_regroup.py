@@ -29,7 +29,8 @@ from wdlint.grouping.exclusions import Exclusion
 from wdlint.grouping.policy import policy
 from wdlint.grouping.values import Trail
 from wdlint.grouping.world import world
-from wdlint.linter import Context, LintSettings, check_source
+from wdlint.linter import Context, check_source
+from wdlint.looking import LintSettings
 from wdlint.models.kinds import classify
 from wdlint.models.parameters import Inventory, Kind, Origin, Parameter, from_raw
 from wdlint.reading.evaluate import Evaluator

@@ -20,10 +20,11 @@ from wdlint import catalogue, linter, rule
 from wdlint.catalogue import Entry
 from wdlint.findings import Applicability, Finding, Severity
 from wdlint.fixing.apply import fix_file
-from wdlint.linter import LintSettings, check_path, check_source
-from wdlint.reading import scout
+from wdlint.linter import check_path, check_source
+from wdlint.looking import LintSettings
+from wdlint.reading import markers, scout
+from wdlint.reading.content import UnreadableFile
 from wdlint.reading.project import Project
-from wdlint.reading.text import UnreadableFile
 from wdlint.rule import LoadedRule
 from wdlint.suppressions import own_codes
 
@@ -218,7 +219,7 @@ def test_a_file_of_each_case_in_which_a_rule_fires_is_scouted(loaded: LoadedRule
         case.heading
         for case in cases_of(loaded)
         for name, text in case.files.items()
-        if name.endswith(".py") and scout.marked(text.encode(), entries) and scout.possible(text.encode(), entries)
+        if name.endswith(".py") and markers.marked(text.encode(), entries) and scout.possible(text.encode(), entries)
     }
     assert cases - scouted == set()
 

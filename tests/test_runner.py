@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from wdlint import runner
-from wdlint.linter import LintSettings
+from wdlint.looking import LintSettings
 from wdlint.runner import Crash, Lost, Task, run
 
 
@@ -81,7 +81,7 @@ def _pid(number: int) -> int:
 
 
 def test_a_lost_file_is_a_finding() -> None:
-    task = Task(Path("/x/a.py"), "a.py", Path("/x"), LintSettings(frozenset()))
+    task = Task("/x/a.py", "a.py", "/x", LintSettings(frozenset()))
     (finding,) = runner.died(task, Lost(-11)).findings
     assert (finding.code, finding.span.filename) == ("WD900", "a.py")
     assert finding.message == "not checked: reading this file ended its process (signal 11)"

@@ -8,7 +8,8 @@ import pytest
 
 from wdlint.findings import FileResult
 from wdlint.fixing.edits import apply
-from wdlint.linter import LintSettings, check_source
+from wdlint.linter import check_source
+from wdlint.looking import LintSettings
 from wdlint.reading.project import Project
 from wdlint.reading.text import read_source
 from wdlint.rule import load

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from wdlint.findings import Finding
-from wdlint.linter import LintSettings, check_path
+from wdlint.linter import check_path
+from wdlint.looking import LintSettings
 from wdlint.reading.project import Project
 
 NET = """

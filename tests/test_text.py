@@ -16,19 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wdlint.findings import Position, Span
-from wdlint.reading import text as text_module
+from wdlint.reading.content import MAX_BYTES, UnreadableFile
 from wdlint.reading.notebook import blank_magics
-from wdlint.reading.text import (
-    LINE_END,
-    MAX_BYTES,
-    MAX_NESTING,
-    Source,
-    UnreadableFile,
-    parse,
-    read_source,
-    span_between,
-    span_of,
-)
+from wdlint.reading.text import LINE_END, MAX_NESTING, Source, parse, read_source, span_between, span_of
 
 
 def source_of(data: bytes | str, name: str = "a.py") -> Source:
@@ -159,7 +149,7 @@ def test_a_pipe_that_took_the_place_is_not_waited_for(tmp_path: Path, monkeypatc
     regular.touch()
     status = os.stat(regular)
     os.mkfifo(tmp_path / "pipe.py")
-    monkeypatch.setattr(text_module.os, "stat", lambda path: status)
+    monkeypatch.setattr(os, "stat", lambda path: status)
     with pytest.raises(UnreadableFile, match="a named pipe"):
         read_source(tmp_path / "pipe.py")
 

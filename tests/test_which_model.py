@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from wdlint.findings import FileResult
-from wdlint.linter import LintSettings, check_path
+from wdlint.linter import check_path
+from wdlint.looking import LintSettings
 from wdlint.models import atlas
 from wdlint.models.parameters import Inventory
 from wdlint.reading.project import Project

@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wdlint import __version__
+from wdlint import __version__, replay
 from wdlint.findings import FileResult
+from wdlint.folders import user_cache
 
 if TYPE_CHECKING:
     from wdlint.runner import Task
@@ -32,7 +33,7 @@ SETTLED = 2_000_000_000  # nanoseconds; a file that was written so shortly ago m
 LOCK = "decay.lock"
 ELSEWHERE = frozenset({"__pycache__", "node_modules", "site-packages"})  # no project's own code
 
-Stamp = tuple[int, int, bytes]  # size, time, hash
+Stamp = tuple[tuple[int, int, int, int], bytes]  # size, time of content and of anything else, number; hash
 
 
 @dataclass(slots=True)
@@ -43,8 +44,9 @@ class Cache:
     stamps: dict[str, Stamp] = field(default_factory=dict)
     results: dict[tuple[bytes, str], tuple[bytes, bytes, bytes]] = field(default_factory=dict)  # hash, project, result
     looked: dict[str, set[str]] = field(default_factory=dict)  # beside Python files, by project
-    _ways: dict[object, bytes] = field(default_factory=dict)
+    _ways: dict[int, tuple[object, bytes]] = field(default_factory=dict)
     _projects: dict[str, bytes] = field(default_factory=dict)
+    _listed: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
     _used: set[tuple[bytes, str]] = field(default_factory=set)
     _hashes: dict[str, bytes] = field(default_factory=dict)  # of this run: one look at each file
     _fresh: set[str] = field(default_factory=set)  # written since this run began
@@ -53,24 +55,24 @@ class Cache:
 
     def find(self, task: Task) -> FileResult | None:
         """The result of checking a file, if it is known."""
-        key = (self._way(task), str(task.path))
+        key = (self._way(task), task.path)
         kept = self.results.get(key)
         if kept is None or kept[0] != self._hash(key[1]):
             return None
-        if kept[1] and kept[1] != self._project(str(task.root)):
+        if kept[1] and kept[1] != self._project(task.root):
             return None
         self._used.add(key)
         return _decoded(kept[2]) if kept[2] else FileResult(task.filename)
 
     def keep(self, task: Task, result: FileResult) -> None:
         """Remember a result."""
-        key = (self._way(task), str(task.path))
+        key = (self._way(task), task.path)
         own = self._hash(key[1])
         if not own or key[1] in self._fresh:
             return
         project = b""
         if result.looked is not None:
-            root = str(task.root)
+            root = task.root
             if not self.looked.setdefault(root, set()).issuperset(result.looked):
                 known = self._project(root)
                 self.looked[root] |= set(result.looked)
@@ -82,6 +84,14 @@ class Cache:
         self.results[key] = (own, project, b"" if empty else pickle.dumps(result, protocol=5))
         self._used.add(key)
         self._changed = True
+
+    def depends_on(self) -> Iterator[str]:
+        """The files and folders that a result of this run may depend on, beside the file that was checked."""
+        for root in self._projects:
+            folders, files = self._listed[root]
+            yield from folders
+            yield from files
+            yield from self.looked.get(root, ())
 
     def write(self) -> None:
         """Keep everything for the next run; a directory that cannot be written keeps nothing."""
@@ -113,7 +123,7 @@ class Cache:
     def _way(self, task: Task) -> bytes:
         """How a file is checked, and from where: names in messages are seen from the working folder."""
         settings = task.settings
-        if settings not in self._ways:
+        if id(settings) not in self._ways:  # one object for all files of a folder
             way = (
                 os.getcwd(),
                 sorted(settings.codes),
@@ -124,8 +134,8 @@ class Cache:
                 settings.fixes,
                 _optimizers(settings.optimizers),
             )
-            self._ways[settings] = hashlib.blake2b(repr(way).encode(), digest_size=16).digest()
-        return self._ways[settings]
+            self._ways[id(settings)] = settings, hashlib.blake2b(repr(way).encode(), digest_size=16).digest()
+        return self._ways[id(settings)][1]
 
     def _hash(self, path: str) -> bytes:
         """The hash of a file's bytes; empty where it cannot be read."""
@@ -136,26 +146,31 @@ class Cache:
     def _hashed(self, path: str) -> bytes:
         try:
             status = os.stat(path)
+            times = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
             known = self.stamps.get(path)
-            if known is not None and known[0] == status.st_size and known[1] == status.st_mtime_ns:
-                return known[2]
+            if known is not None and known[0] == times:
+                return known[1]
             if not os.path.isfile(path):
                 return b""
             with open(path, "rb") as stream:
                 found = hashlib.blake2b(stream.read(), digest_size=16).digest()
         except (OSError, ValueError):
             return b""
-        if status.st_mtime_ns > self._began:
+        if max(times[1:3]) > self._began:
             self._fresh.add(path)
-        settled = status.st_mtime_ns < time.time_ns() - SETTLED
-        self.stamps[path] = (status.st_size, status.st_mtime_ns if settled else -1, found)
+        if max(times[1:3]) < time.time_ns() - SETTLED:
+            self.stamps[path] = times, found
+        else:
+            self.stamps.pop(path, None)
         self._changed = True
         return found
 
     def _project(self, root: str) -> bytes:
         """What all results that look at other files of a project depend on; empty while these are written."""
         if root not in self._projects:
-            paths = sorted({*_sources(root), *self.looked.get(root, ())})
+            if root not in self._listed:
+                self._listed[root] = _sources(root)
+            paths = sorted({*self._listed[root][1], *self.looked.get(root, ())})
             parts = [part for path in paths for part in (os.fsencode(path), self._hash(path))]
             whole = hashlib.blake2b(b"\0".join(parts), digest_size=16).digest()
             self._projects[root] = b"" if self._fresh.intersection(paths) else whole
@@ -186,16 +201,18 @@ def opened(folder: str | None) -> Cache:
 
 def place(folder: str | None) -> Path:
     """The file of the cache in a folder (None: the user's)."""
-    if folder is not None:
-        return Path(folder, NAME)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("wdlint", appauthor=False) / NAME
+    return Path(user_cache() if folder is None else folder, NAME)
 
 
 def remove(folder: str | None) -> None:
     """Remove the cache in a folder (None: the user's). Raises OSError."""
-    place(folder).unlink(missing_ok=True)
+    file = place(folder)
+    file.unlink(missing_ok=True)
+    runs = file.parent / replay.FOLDER
+    for record in runs.glob("*") if runs.is_dir() else ():
+        record.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        runs.rmdir()
 
 
 class _Results(pickle.Unpickler):
@@ -224,15 +241,9 @@ def _self() -> bytes:
 
 def _code() -> int:
     """The newest time among the files of wdlint and of other rules, which changes while these are worked on."""
-    from importlib.util import find_spec
+    from wdlint.recording import own_files
 
-    from wdlint.rule import plugins
-
-    rules = find_spec("wdlint.rules")
-    folders = {os.path.dirname(__file__), *((rules.submodule_search_locations or ()) if rules is not None else ())}
-    files = [os.path.join(at, name) for folder in folders for at, _, names in os.walk(folder) for name in names]
-    files += [sys.modules[one.check.__module__].__file__ or "" for one in plugins()]
-    return max(os.stat(file).st_mtime_ns for file in files if file.endswith((".py", ".toml")))
+    return max(os.stat(file).st_mtime_ns for file in own_files() if file.endswith((".py", ".toml")))
 
 
 def _optimizers(added: Iterable[Any]) -> str:
@@ -243,18 +254,18 @@ def _optimizers(added: Iterable[Any]) -> str:
     return digest(added)
 
 
-def _sources(root: str) -> Iterator[str]:
-    """The files below a root that a result may depend on, whatever they are called there."""
-    stack = [root]
-    while stack:
-        folder = stack.pop()
+def _sources(root: str) -> tuple[list[str], list[str]]:
+    """The folders below a root, and the files in them that a result may depend on, whatever they are called there."""
+    folders, files = [root], []
+    for folder in folders:  # grows
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     name = entry.name
                     if name.endswith((".py", LOCK)):
-                        yield entry.path
+                        files.append(entry.path)
                     elif name[0] != "." and name not in ELSEWHERE and entry.is_dir(follow_symlinks=False):
-                        stack.append(entry.path)
+                        folders.append(entry.path)
         except OSError:
             continue
+    return folders, files

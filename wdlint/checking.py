@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from wdlint import __version__, runner, suppressions
+from wdlint import __version__, runner
 from wdlint.config import KEYS, ConfigError, Settings, configuration, override, show
-from wdlint.discovery import discover, is_excluded, project_root
+from wdlint.discovery import Listing, discover, is_excluded, project_root
 from wdlint.findings import Applicability, FileResult, Finding, Span
-from wdlint.linter import LintSettings, check_source
-from wdlint.optimizers import added
-from wdlint.optimizers.added import Added
-from wdlint.pages import pages
-from wdlint.reading.text import LINE_END, Source, UnreadableFile, read_source
-from wdlint.report import Report, render
-from wdlint.terminal import coloured, emit, emit_bytes, is_terminal, note, progress
+from wdlint.folders import SAVED, user_cache
+from wdlint.looking import LintSettings
+from wdlint.reading.content import UnreadableFile
+from wdlint.report import Report, RulePage, render
+from wdlint.terminal import coloured, emit, emit_bytes, is_terminal, note, terminal_columns
 
 if TYPE_CHECKING:
     from wdlint.cache import Cache
     from wdlint.fixing.apply import Fixed
     from wdlint.models.parameters import Inventory
+    from wdlint.optimizers.added import Added
+    from wdlint.reading.text import Source
 
+T = TypeVar("T")
 TEXT_FORMATS = ("full", "concise", "grouped")
 
 
@@ -85,9 +85,10 @@ class Run:
 
     options: Options
     settings: Settings
-    settings_of: Callable[[Path], Settings]
+    settings_of: Callable[[str], Settings]
     saved: tuple[Added, ...]
     models: dict[tuple[str, Path], Inventory | None] = field(default_factory=dict)
+    _alike: dict[int, LintSettings] = field(default_factory=dict)
 
     @property
     def fixing(self) -> bool:
@@ -100,9 +101,15 @@ class Run:
         unsafe = {Applicability.UNSAFE} if self.settings.unsafe_fixes else set()
         return frozenset({Applicability.SAFE} | unsafe)
 
-    def lint_settings(self, path: Path) -> LintSettings:
-        """How to check the file at this absolute path."""
-        settings = self.settings_of(path.parent)
+    def lint_settings(self, path: str, settings: Settings) -> LintSettings:
+        """How to check the file at this absolute path, under the settings of its folder."""
+        if settings.per_file_ignores or settings.models:
+            return self._lint_settings(path, settings)
+        if id(settings) not in self._alike:
+            self._alike[id(settings)] = self._lint_settings(path, settings)
+        return self._alike[id(settings)]
+
+    def _lint_settings(self, path: str, settings: Settings) -> LintSettings:
         return LintSettings(
             settings.codes(path),
             report_unused=True,
@@ -113,7 +120,7 @@ class Run:
             optimizers=(*settings.optimizers, *self.saved),
         )
 
-    def _built(self, settings: Settings, path: Path) -> Inventory | None:
+    def _built(self, settings: Settings, path: str) -> Inventory | None:
         """The model that the command line or the configuration names for a file; built once."""
         named = settings.model(path)
         if self.options.model is not None:
@@ -139,7 +146,7 @@ class Run:
 
     def fails(self, finding: Finding) -> bool:
         """Whether a finding makes the exit status 1."""
-        settings = self.settings_of(Path(os.path.abspath(finding.span.filename)).parent)
+        settings = self.settings_of(os.path.dirname(os.path.abspath(finding.span.filename)))
         return finding.severity.rank >= settings.fail_on.rank
 
 
@@ -175,18 +182,19 @@ class Outcome:
             note(crash.trace)
 
 
-def check(options: Options) -> int:
-    """Run `wdlint check`; its exit status.
+def check(options: Options, words: Sequence[str] | None = None) -> int:
+    """Run `wdlint check`; its exit status. `words` are those of the command line, by which the run is known again.
 
     Raises ConfigError.
     """
     started = time.monotonic()
+    began = time.time_ns()
     gc.disable()  # trees have no cycles, and walking them for some costs as much as parsing
     file, overrides = _overrides(options)
     if file is not None and options.isolated:
         raise ConfigError("--isolated reads no configuration file, and --config names one")
     settings_of = configuration(overrides, file=file, isolated=options.isolated)
-    run = Run(options, settings_of(Path.cwd()), settings_of, () if options.isolated else _saved())
+    run = Run(options, settings_of(os.getcwd()), settings_of, () if options.isolated else _saved())
     if options.add_ignore is not None and run.fixing:
         raise ConfigError("--add-ignore writes comments instead of fixes: leave out --fix, --fix-only, --diff")
     from_stdin = "-" in options.paths or options.stdin_filename is not None
@@ -194,7 +202,10 @@ def check(options: Options) -> int:
         raise ConfigError("--add-ignore writes files, and standard input is none")
     if from_stdin and (others := [path for path in options.paths if path != "-"]):
         raise ConfigError(f"standard input is checked alone, not with {others[0]}")
-    status = check_stdin(run) if from_stdin else check_files(run)
+    if from_stdin:
+        status = check_stdin(run)
+    else:
+        status = check_files(run, None if words is None else partial(_record, run, words, began))
     if options.verbose:
         note(f"{time.monotonic() - started:.2f} s, configuration: {run.settings.source or 'defaults'}")
     return status
@@ -202,6 +213,10 @@ def check(options: Options) -> int:
 
 def _saved() -> tuple[Added, ...]:
     """What `wdlint probe --save` has kept."""
+    if not os.path.exists(os.path.join(user_cache(), SAVED)):
+        return ()
+    from wdlint.optimizers import added
+
     try:
         return added.saved()
     except added.AddedError as error:
@@ -230,36 +245,63 @@ def _overrides(options: Options) -> tuple[Path | None, dict[str, Any]]:
     return file, overrides | given
 
 
-def check_files(run: Run) -> int:
-    """Check the paths named."""
+def check_files(run: Run, record: Callable[[int, Listing, Cache], None] | None = None) -> int:
+    """Check the paths named; `record` is called with a run that would say the same again."""
     options, outcome = run.options, Outcome()
-    files, troubles = discover(options.paths or (".",), run.settings_of)
-    for trouble in troubles:
+    listing = discover(options.paths or (".",), run.settings_of)
+    files = listing.files
+    for trouble in listing.troubles:
         outcome.fail(f"{trouble.filename}: {trouble.reason}")
-    if not files and not troubles and not options.quiet:
+    if not files and not listing.troubles and not options.quiet:
         note("Warning: no Python file or notebook found")
     if options.show_files or options.show_settings:
         emit(str(file.path) for file in files if options.show_files)
         for file in files[:1] if options.show_settings else ():
-            emit(show(run.settings_of(file.path.parent), file.path))
+            emit(show(file.settings, Path(file.path)))
         return 2 if outcome.failed else 0
-    tasks = [runner.Task(file.path, file.filename, file.root, run.lint_settings(file.path)) for file in files]
+    tasks = [
+        runner.Task(file.path, file.filename, file.root, run.lint_settings(file.path, file.settings)) for file in files
+    ]
     cache = _cache(options, tasks)
-    for task, result in progress(_checked(tasks, options.jobs, cache), len(tasks)):
+    same = True  # would be said again
+    for task, result in _progress(_checked(tasks, options.jobs, cache), len(tasks)):
         match result:
             case runner.Crash():
                 outcome.crash(task.filename, result)
             case runner.Lost():
                 outcome.results[task.filename] = runner.died(task, result)
+                same = False
             case _:
                 outcome.results[task.filename] = result
+                same = same and not result.partial
     if cache is not None:
         cache.write()
     if options.add_ignore is not None:
         return _add_ignores(run, tasks, outcome)
     if run.fixing:
         _fix_files(run, tasks, outcome)
-    return _finish(run, outcome)
+    status = _finish(run, outcome)
+    writes = run.fixing or options.output_file is not None or options.verbose
+    if record is not None and cache is not None and same and not writes and not outcome.failed:
+        record(status, listing, cache)
+    return status
+
+
+def _record(run: Run, words: Sequence[str], began: int, status: int, listing: Listing, cache: Cache) -> None:
+    """Keep what this run depends on and what it has said."""
+    from wdlint.recording import record
+
+    paths = [*listing.looked, *(file.path for file in listing.files), *cache.depends_on()]
+    record(words, status, began, paths, run.options.paths, run.options.cache_dir)
+
+
+def _progress(items: Iterable[T], total: int) -> Iterable[T]:
+    """The items; with a bar where somebody looks on."""
+    if not is_terminal(sys.stderr):
+        return items
+    from wdlint.progress import progress
+
+    return progress(items, total)
 
 
 def _cache(options: Options, tasks: list[runner.Task]) -> Cache | None:
@@ -294,6 +336,7 @@ def _checked(
 def _fix_files(run: Run, tasks: list[runner.Task], outcome: Outcome) -> None:
     """One file after the other: few have fixes, and what a fix sees must not depend on the order."""
     from wdlint.fixing.apply import fix_file
+    from wdlint.linter import check_source
 
     for task in tasks:
         result = outcome.results.get(task.filename)
@@ -307,7 +350,7 @@ def _fix_files(run: Run, tasks: list[runner.Task], outcome: Outcome) -> None:
             applicability=run.applicable,
             write=not run.options.diff,
         )
-        done = runner.guarded(fix, task.path)
+        done = runner.guarded(fix, Path(task.path))
         if isinstance(done, runner.Crash):
             outcome.crash(task.filename, done)
         else:
@@ -320,7 +363,9 @@ def _fixable(result: FileResult, applicable: frozenset[Applicability]) -> bool:
 
 def _add_ignores(run: Run, tasks: list[runner.Task], outcome: Outcome) -> int:
     """Write a comment beside every finding."""
+    from wdlint import suppressions
     from wdlint.fixing import edits
+    from wdlint.reading.text import read_source
     from wdlint.suppression_edits import ignores
 
     files = comments = 0
@@ -329,12 +374,12 @@ def _add_ignores(run: Run, tasks: list[runner.Task], outcome: Outcome) -> int:
         if result is None or not result.findings:
             continue
         try:
-            source = read_source(task.path, task.filename)
+            source = read_source(Path(task.path), task.filename)
             parsed = suppressions.parse(source)
             findings = [finding for finding in result.findings if finding.code != "WD900"]
             wanted = ignores(parsed, findings, run.options.add_ignore or "")
             if wanted:
-                edits.write(task.path, source, edits.apply(source.original, wanted, source))
+                edits.write(Path(task.path), source, edits.apply(source.original, wanted, source))
         except (UnreadableFile, edits.NotWritten) as error:
             outcome.fail(f"{task.filename}: no comment written: {error}")
             continue
@@ -349,11 +394,14 @@ def check_stdin(run: Run) -> int:
     """Check standard input; with --fix its text goes to standard output, the report to standard error."""
     if sys.stdin is None:
         raise ConfigError("standard input is closed")
+    from wdlint.linter import check_source
+    from wdlint.reading.text import read_source
+
     data = sys.stdin.buffer.read()
     outcome = Outcome()
     filename = run.options.stdin_filename or "-"
     path = Path(os.path.abspath(run.options.stdin_filename or "stdin.py"))
-    settings = run.settings_of(path.parent)
+    settings = run.settings_of(str(path.parent))
     if run.options.show_files or run.options.show_settings:
         emit([str(path)] if run.options.show_files else [])
         emit(show(settings, path) if run.options.show_settings else [])
@@ -363,9 +411,9 @@ def check_stdin(run: Run) -> int:
         if rewrites:
             emit_bytes(data)
         return 0
-    lint_settings = run.lint_settings(path)
+    lint_settings = run.lint_settings(str(path), settings)
     root = project_root(path.parent, path.parent)
-    lint = partial(check_source, project=runner.project(root), settings=lint_settings)
+    lint = partial(check_source, project=runner.project(str(root)), settings=lint_settings)
     source: Source | None = None
     try:
         source = read_source(path, filename, data)
@@ -452,9 +500,9 @@ def _report(run: Run, outcome: Outcome, stdin: Source | None, to_stderr: bool) -
         lines=_lines(stdin),
         root=Path.cwd(),
         version=__version__,
-        pages=pages,
+        pages=_pages,
         fixed=outcome.fixed,
-        width=shutil.get_terminal_size((100, 24)).columns,
+        width=_columns(),
         colour=colour,
         links=colour and is_terminal(stream),
         show_unresolved=options.show_unresolved,
@@ -476,11 +524,28 @@ def _report(run: Run, outcome: Outcome, stdin: Source | None, to_stderr: bool) -
         emit(lines, utf8=not as_text)
 
 
+def _pages() -> Mapping[str, RulePage]:
+    from wdlint.pages import pages
+
+    return pages()
+
+
+def _columns() -> int:
+    """How wide the terminal is; 100 columns where there is none."""
+    try:
+        columns = int(os.environ.get("COLUMNS", ""))
+    except ValueError:
+        columns = 0
+    return columns if columns > 0 else terminal_columns() or 100
+
+
 def _lines(stdin: Source | None) -> Callable[[Span], list[str]]:
     """The text that reports show, read again file by file."""
 
     @cache
     def cells(filename: str) -> dict[int, list[str]]:
+        from wdlint.reading.text import LINE_END, read_source
+
         if stdin is not None and filename == stdin.filename:
             source = stdin
         else:

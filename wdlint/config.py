@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import fnmatch
-import glob
-import re
-import tomllib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wdlint import catalogue
+from wdlint.arguments import FORMATS, POLICIES
 from wdlint.findings import Severity
-from wdlint.grouping.policy import DEFAULT, POLICIES, policy
-from wdlint.optimizers import added
-from wdlint.optimizers.added import Added
-from wdlint.report import FORMATS
-from wdlint.suppressions import nearest
 
+if TYPE_CHECKING:
+    import re
+
+    from wdlint.optimizers.added import Added
+
+DEFAULT = POLICIES[0]
 CONFIG_FILES = (".wdlint.toml", "wdlint.toml", "pyproject.toml")
 DEFAULT_EXCLUDE = (
     ".bzr",
@@ -53,6 +52,9 @@ DEFAULT_EXCLUDE = (
 )
 
 
+_SPECIAL = frozenset("*?[/")
+
+
 class ConfigError(Exception):
     """Wrong configuration or a wrong option; the message names the file, and the line where there is one."""
 
@@ -64,19 +66,39 @@ class Globs:
 
     texts: tuple[str, ...]
     base: Path
-    regex: re.Pattern[str]
+    names: frozenset[str]  # the patterns that are names as they stand: most are, and need no regular expression
+    patterns: tuple[str, ...]
 
-    def match(self, path: Path) -> bool:
+    def match(self, path: str | Path) -> bool:
         """Whether the absolute `path` itself (not a folder above it) is meant."""
-        return bool(self.regex.match(path.name) or self.regex.match(str(path)))
+        name = os.path.basename(path)
+        if name in self.names:
+            return True
+        if not self.patterns:
+            return False
+        of_names, of_paths = _compiled(self.patterns, str(self.base))
+        return bool(of_names.match(name) or of_paths.match(str(path)))
 
 
 def globs(texts: Iterable[str], base: Path) -> Globs:
-    """The patterns, compiled into one."""
+    """The patterns of a list."""
     texts = tuple(texts)
-    tidy = (text.removeprefix("./").rstrip("/") for text in texts)
-    full = (f"{glob.escape(str(base))}/{text}" if "/" in text else text for text in tidy)
-    return Globs(texts, base, re.compile("|".join(map(fnmatch.translate, full)) or "(?!)"))
+    tidy = [text.removeprefix("./").rstrip("/") for text in texts]
+    names = frozenset(text for text in tidy if not _SPECIAL.intersection(text))
+    return Globs(texts, base, names, tuple(text for text in tidy if text not in names))
+
+
+@cache
+def _compiled(patterns: tuple[str, ...], base: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What the names, and what the paths must look like."""
+    import fnmatch
+    import glob
+    import re
+
+    names = [text for text in patterns if "/" not in text]
+    paths = [f"{glob.escape(base)}/{text}" for text in patterns if "/" in text]
+    of_names, of_paths = (re.compile("|".join(map(fnmatch.translate, some)) or "(?!)") for some in (names, paths))
+    return of_names, of_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +131,15 @@ class Settings:
     models: tuple[tuple[Globs, str], ...] = ()
     optimizers: tuple[Added, ...] = ()
 
-    def excludes(self, path: Path) -> bool:
+    def excludes(self, path: str | Path) -> bool:
         """Whether a pattern names this absolute path itself."""
         return any(patterns.match(path) for patterns in self.exclude)
 
-    def codes(self, path: Path) -> frozenset[str]:
+    def codes(self, path: str | Path) -> frozenset[str]:
         """The codes of the rules that run on the file at this absolute path."""
+        if not self.per_file_ignores:
+            return _selected(self.selections)
+        path = Path(path)
         ignored = [
             selector
             for patterns, selectors in self.per_file_ignores
@@ -125,9 +150,9 @@ class Settings:
             code for selector in ignored for code in _codes_by_selector()[selector]
         )
 
-    def model(self, path: Path) -> str | None:
+    def model(self, path: str | Path) -> str | None:
         """The model that the configuration names for the file at this absolute path; the last pattern counts."""
-        return next((spec for patterns, spec in reversed(self.models) if _within(patterns, path)), None)
+        return next((spec for patterns, spec in reversed(self.models) if _within(patterns, Path(path))), None)
 
 
 def _within(patterns: Globs, path: Path) -> bool:
@@ -139,7 +164,7 @@ def _within(patterns: Globs, path: Path) -> bool:
 
 def configuration(
     overrides: Mapping[str, Any], *, file: Path | None = None, isolated: bool = False
-) -> Callable[[Path], Settings]:
+) -> Callable[[str | Path], Settings]:
     """The function from a folder (absolute) to the settings of the files in it.
 
     `overrides` are keys as in the file, from the command line; their paths are seen from the current folder.
@@ -151,18 +176,19 @@ def configuration(
     default = _settings(None, {}, over, here)
 
     @cache
-    def of(folder: Path) -> Settings:
+    def of(folder: str) -> Settings:
         if chosen is not None:
             return chosen
         if isolated:
             return default
         for name in CONFIG_FILES:
-            candidate = folder / name
-            if candidate.is_file() and (section := _section(candidate)) is not None:
-                return _settings(candidate, section, over, here)
-        return default if folder.parent == folder else of(folder.parent)
+            candidate = os.path.join(folder, name)
+            if os.path.isfile(candidate) and (section := _section(Path(candidate))) is not None:
+                return _settings(Path(candidate), section, over, here)
+        above = os.path.dirname(folder)
+        return default if above == folder else of(above)
 
-    return of
+    return lambda folder: of(str(folder))
 
 
 def override(text: str) -> dict[str, Any]:
@@ -170,6 +196,8 @@ def override(text: str) -> dict[str, Any]:
 
     Raises ConfigError.
     """
+    import tomllib
+
     try:
         return _checked(tomllib.loads(text), f"--config {text}", "")
     except tomllib.TOMLDecodeError as error:
@@ -203,6 +231,8 @@ def check_selectors(selectors: Iterable[str], where: str) -> tuple[str, ...]:
     for selector in checked:
         if selector not in known:
             ids = [key for one in catalogue.entries() for key in (one.code, one.name)]
+            from wdlint.nearest import nearest
+
             raise ConfigError(f"{where}: no rule {selector!r}{nearest(selector, ids)}")
     return checked
 
@@ -246,12 +276,15 @@ def _section(file: Path) -> dict[str, Any] | None:
     """The table of settings in a file; None for a pyproject.toml that has none."""
     try:
         raw = file.read_bytes()
-        if file.name == "pyproject.toml" and b"wdlint" not in raw:
-            return None
-        text = raw.decode()
-        table = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    if file.name == "pyproject.toml" and b"wdlint" not in raw:
+        return None
+    import tomllib
+
+    try:
+        text = raw.decode()
+        table = tomllib.loads(text)
     except UnicodeDecodeError as error:
         row = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{file}:{row}: not UTF-8, as TOML must be") from None
@@ -269,6 +302,8 @@ def _section(file: Path) -> dict[str, Any] | None:
 
 
 def _toml_error(file: Path, text: str, message: str) -> str:
+    import re
+
     place = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)", message)
     if place is None:
         return f"{file}: not valid TOML: {message}"
@@ -320,6 +355,8 @@ def _checked(section: Mapping[str, Any], file: str, text: str) -> dict[str, Any]
     for key, value in section.items():
         where = _where(file, text, key)
         if key not in KEYS:
+            from wdlint.nearest import nearest
+
             raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, KEYS)}")
         fits, wanted = KEYS[key]
         if not fits(value):
@@ -336,6 +373,10 @@ def _checked(section: Mapping[str, Any], file: str, text: str) -> dict[str, Any]
 
 
 def _added(table: Mapping[str, Any], where: str) -> tuple[Added, ...]:
+    if not table:
+        return ()
+    from wdlint.optimizers import added
+
     try:
         return added.parse(table)
     except added.AddedError as error:
@@ -345,6 +386,8 @@ def _added(table: Mapping[str, Any], where: str) -> tuple[Added, ...]:
 def _where(file: str, text: str, key: str) -> str:
     if not file:
         return f"--{key}"
+    import re
+
     found = re.search(rf"^[ \t]*(?:\[tool\.wdlint\.)?[\"']?{re.escape(key)}\b", text, re.MULTILINE)
     return f"{file}:{text.count(chr(10), 0, found.start()) + 1}" if found else file
 
@@ -356,10 +399,14 @@ def _settings(source: Path | None, section: dict[str, Any] | None, over: Mapping
     def latest(key: str, default: Any) -> Any:
         return over.get(key, table.get(key, default))
 
-    try:
-        policy(latest("policy", DEFAULT), latest("decay", ()), latest("no-decay", ()))
-    except ValueError as error:
-        raise ConfigError(f"{source or 'the command line'}: {error}") from None
+    kinds = tuple(latest("decay", ())), tuple(latest("no-decay", ()))
+    if any(kinds):
+        from wdlint.grouping.policy import policy
+
+        try:
+            policy(latest("policy", DEFAULT), *kinds)
+        except ValueError as error:
+            raise ConfigError(f"{source or 'the command line'}: {error}") from None
     ignores = (over, here) if "per-file-ignores" in over else (table, root)
     excludes = (over, here) if "exclude" in over else (table, root)
     return Settings(
@@ -382,10 +429,10 @@ def _settings(source: Path | None, section: dict[str, Any] | None, over: Mapping
         unsafe_fixes=latest("unsafe-fixes", False),
         show_fixes=latest("show-fixes", False),
         policy=latest("policy", DEFAULT),
-        decay=tuple(latest("decay", ())),
-        no_decay=tuple(latest("no-decay", ())),
+        decay=kinds[0],
+        no_decay=kinds[1],
         models=tuple((globs((pattern,), root), spec) for pattern, spec in table.get("models", {}).items()),
-        optimizers=added.parse({**table.get("optimizers", {}), **over.get("optimizers", {})}),
+        optimizers=_added({**table.get("optimizers", {}), **over.get("optimizers", {})}, str(source)),
     )
 
 

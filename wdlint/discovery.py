@@ -5,27 +5,29 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from wdlint.config import Settings
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+from wdlint.config import CONFIG_FILES, Settings
+from wdlint.ignoring import IGNORE_FILE, Ignores, exclude_file
 
 SUFFIXES = (".py", ".pyi", ".ipynb")
 PROJECT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
+_MARKS = frozenset(PROJECT_MARKS)
+_CONFIG = frozenset(CONFIG_FILES)
+_DECIDING = _CONFIG | {IGNORE_FILE}
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to check: where it is (absolute), what reports call it, and the folder of its project."""
+    """A file to check: where it is (absolute), what reports call it, the folder of its project, its settings."""
 
-    path: Path
+    path: str
     filename: str
-    root: Path
+    root: str
+    settings: Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,52 +38,56 @@ class Trouble:
     reason: str
 
 
-Ignores = tuple[tuple[Path, "GitIgnoreSpec"], ...]
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What was found: the files, sorted, each once; what stood in the way; all that decided about it: the folders that
+    were listed, and files with settings or patterns in and above them."""
+
+    files: list[File]
+    troubles: list[Trouble]
+    looked: list[str]
 
 
-def discover(paths: Iterable[str], settings_of: Callable[[Path], Settings]) -> tuple[list[File], list[Trouble]]:
-    """The files under the paths, sorted, each once, and what stood in the way.
+def discover(paths: Iterable[str], settings_of: Callable[[str], Settings]) -> Listing:
+    """The files under the paths.
 
     A file that the user names is checked whatever it is called, unless it is excluded under `force-exclude`.
     """
     found: dict[str, File] = {}
     links: list[tuple[str, File]] = []
-    troubles: list[Trouble] = []
+    walk = _Walk(settings_of)
     for named in paths:
-        path = Path(os.path.abspath(named))
+        path = os.path.abspath(named)
         try:
-            mode = path.stat().st_mode
+            mode = os.stat(path).st_mode
         except OSError as error:
             reason = "no such file or folder" if isinstance(error, FileNotFoundError) else _words(error)
-            troubles.append(Trouble(named, reason))
+            walk.troubles.append(Trouble(named, reason))
             continue
-        settings = settings_of(path if stat.S_ISDIR(mode) else path.parent)
+        settings = settings_of(path if stat.S_ISDIR(mode) else os.path.dirname(path))
         if settings.force_exclude and is_excluded(path, settings):
             continue
         if stat.S_ISDIR(mode):
-            ignores = _ignores_above(path) if settings.respect_gitignore else ()
-            real = Path(os.path.realpath(path))
-            for one in _walk(path, settings_of, ignores, troubles):
-                file = File(one, display(one), project_root(one.parent, path))
-                if one.is_symlink():
-                    links.append((os.path.realpath(one), file))
+            real = os.path.realpath(path)
+            for file, is_link in walk.below(path, settings):
+                if is_link:
+                    links.append((os.path.realpath(file.path), file))
                 else:
-                    found.setdefault(str(real / one.relative_to(path)), file)
+                    found.setdefault(real + file.path[len(path) :], file)
         elif stat.S_ISREG(mode):
-            file = File(path, display(path), project_root(path.parent, path.parent))
-            found.setdefault(os.path.realpath(path), file)
+            folder = os.path.dirname(path)
+            root = str(project_root(Path(folder), Path(folder)))
+            found.setdefault(os.path.realpath(path), File(path, display(path), root, settings))
         else:
-            troubles.append(Trouble(named, f"not a regular file but {_kind(mode)}; use `-` for standard input"))
-    for (
-        real_path,
-        file,
-    ) in links:  # last, so that a file is called by its own name where it was met under both
-        found.setdefault(real_path, file)
-    return sorted(found.values(), key=lambda file: file.filename), troubles
+            walk.troubles.append(Trouble(named, f"not a regular file but {_kind(mode)}; use `-` for standard input"))
+    for real, file in links:  # last, so that a file is called by its own name where it was met under both
+        found.setdefault(real, file)
+    return Listing(sorted(found.values(), key=lambda file: file.filename), walk.troubles, walk.looked)
 
 
-def is_excluded(path: Path, settings: Settings) -> bool:
+def is_excluded(path: str | Path, settings: Settings) -> bool:
     """Whether the absolute path, or a folder above it (up to the configuration's), is excluded."""
+    path = Path(path)
     above = [folder for folder in path.parents if folder != settings.root and folder.is_relative_to(settings.root)]
     return any(settings.excludes(one) for one in (path, *above))
 
@@ -95,43 +101,98 @@ def project_root(folder: Path, given: Path) -> Path:
     return given
 
 
-def display(path: Path) -> str:
+def repository(folder: str) -> str | None:
+    """The repository that holds a folder."""
+    while not os.path.exists(os.path.join(folder, ".git")):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+    return folder
+
+
+def display(path: str | Path) -> str:
     """What reports call a file: seen from the current folder when it is below it, else absolute."""
-    here = os.getcwd()
-    return os.path.relpath(path, here) if path.is_relative_to(here) else str(path)
+    path, here = str(path), os.getcwd()
+    if path == here:
+        return "."
+    return path.removeprefix(os.path.join(here, ""))
 
 
-def _walk(
-    folder: Path, settings_of: Callable[[Path], Settings], ignores: Ignores, troubles: list[Trouble]
-) -> Iterator[Path]:
-    """Links to folders are not followed, so that no loop can hold us."""
-    settings = settings_of(folder)
-    try:
-        with os.scandir(folder) as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
-    except OSError as error:
-        troubles.append(Trouble(display(folder), _words(error)))
-        return
-    if settings.respect_gitignore:
-        present = {entry.name for entry in entries}
-        if ".git" in present:  # what a repository ignores is its own affair
-            ignores = _spec(folder, folder / ".git" / "info" / "exclude")
-        if ".gitignore" in present:
-            ignores = (*ignores, *_spec(folder, folder / ".gitignore"))
-    folders: list[Path] = []
-    for entry in entries:
-        is_folder = entry.is_dir(follow_symlinks=False)
-        if not is_folder and not (entry.name.endswith(SUFFIXES) and _is_file(entry)):
-            continue
-        path = folder / entry.name
-        if settings.excludes(path) or (ignores and _is_ignored(path, is_folder, ignores)):
-            continue
-        if is_folder:
-            folders.append(path)
-        else:
-            yield path
-    for path in folders:
-        yield from _walk(path, settings_of, ignores, troubles)
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    path: str
+    root: str  # of the project
+    settings: Settings
+    ignores: Ignores
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Folders are listed level by level, so that what is ignored can be asked for many at once. Links to folders are
+    not followed, so that no loop can hold us."""
+
+    settings_of: Callable[[str], Settings]
+    troubles: list[Trouble] = field(default_factory=list)
+    looked: list[str] = field(default_factory=list)
+
+    def below(self, top: str, settings: Settings) -> Iterator[tuple[File, bool]]:
+        """The files under a folder, each with whether it is a link."""
+        held = repository(top)
+        ignores = self._ignores(held or top, held is not None)
+        shown = 0 if display(top) == top else len(os.path.join(os.getcwd(), ""))
+        level = [_Folder(top, str(project_root(Path(top), Path(top))), settings, ignores)]
+        with ExitStack() as ended:
+            ended.callback(ignores.close)
+            while level:
+                listed = [(folder, entry) for above in level for folder, entry in self._listed(above, ended)]
+                ignored = _ignored(listed)
+                level = []
+                for folder, entry in listed:
+                    if entry.path in ignored:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        level.append(_Folder(entry.path, folder.root, folder.settings, folder.ignores))
+                    else:
+                        yield File(entry.path, entry.path[shown:], folder.root, folder.settings), entry.is_symlink()
+
+    def _listed(self, folder: _Folder, ended: ExitStack) -> Iterator[tuple[_Folder, os.DirEntry[str]]]:
+        """What may be looked at in a folder: files and folders that are not excluded, with the folder as it is."""
+        self.looked.append(folder.path)
+        try:
+            with os.scandir(folder.path) as scan:
+                entries = list(scan)
+        except OSError as error:
+            self.troubles.append(Trouble(display(folder.path), _words(error)))
+            return
+        names = {entry.name for entry in entries}
+        self.looked.extend(os.path.join(folder.path, name) for name in _DECIDING & names)
+        if not _CONFIG.isdisjoint(names):
+            folder = replace(folder, settings=self.settings_of(folder.path))
+        if not _MARKS.isdisjoint(names):
+            folder = replace(folder, root=str(project_root(Path(folder.path), Path(folder.root))))
+        if ".git" in names and folder.ignores.root != folder.path:  # what a repository ignores is its own affair
+            folder = replace(folder, ignores=self._ignores(folder.path, is_repository=True))
+            ended.callback(folder.ignores.close)
+        excludes = folder.settings.excludes
+        for entry in entries:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if (is_folder or (entry.name.endswith(SUFFIXES) and _is_file(entry))) and not excludes(entry.path):
+                yield folder, entry
+
+    def _ignores(self, root: str, is_repository: bool) -> Ignores:
+        if is_repository:
+            self.looked.append(exclude_file(root))
+        return Ignores(root, is_repository)
+
+
+def _ignored(listed: Iterable[tuple[_Folder, os.DirEntry[str]]]) -> set[str]:
+    """The paths that are ignored, each asked for in its own repository."""
+    asked: dict[int, tuple[Ignores, list[os.DirEntry[str]]]] = {}
+    for folder, entry in listed:
+        if folder.settings.respect_gitignore and folder.ignores.speaking(folder.path):
+            asked.setdefault(id(folder.ignores), (folder.ignores, []))[1].append(entry)
+    return {path for ignores, entries in asked.values() for path in ignores.among(entries)}
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -139,42 +200,6 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return entry.is_file()
     except OSError:  # a link that leads to itself
         return False
-
-
-def _ignores_above(folder: Path) -> Ignores:
-    """The ignore files from the repository's root down to the folder's parent; none outside a repository."""
-    repository = next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder)
-    if repository == folder:
-        return ()
-    between = [one for one in reversed(folder.parents) if one.is_relative_to(repository)]
-    return (
-        *_spec(repository, repository / ".git" / "info" / "exclude"),
-        *(spec for one in between for spec in _spec(one, one / ".gitignore")),
-    )
-
-
-def _spec(folder: Path, file: Path) -> Ignores:
-    """The patterns of one ignore file as seen from `folder`; nothing where it has none."""
-    try:
-        lines = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return ()
-    lines = [line for line in lines if line.strip() and not line.startswith("#")]
-    if not lines:
-        return ()
-    from pathspec import GitIgnoreSpec
-
-    return ((folder, GitIgnoreSpec.from_lines(lines)),)
-
-
-def _is_ignored(path: Path, is_folder: bool, ignores: Ignores) -> bool:
-    """What the deepest ignore file with an opinion says."""
-    for base, spec in reversed(ignores):
-        seen = path.relative_to(base).as_posix() + ("/" if is_folder else "")
-        verdict = spec.check_file(seen).include
-        if verdict is not None:
-            return verdict
-    return False
 
 
 def _words(error: OSError) -> str:

@@ -9,48 +9,20 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wdlint.catalogue import Entry, entries
 from wdlint.findings import FileResult, Finding, Position, Span, Unresolved
+from wdlint.looking import LintSettings, entries_of, look
 from wdlint.optimizers import registry
 from wdlint.reading import scout
-from wdlint.reading.text import (
-    MAX_BYTES,
-    MAX_NOTEBOOK_BYTES,
-    Source,
-    UnreadableFile,
-    is_notebook,
-    read_bytes,
-    read_source,
-)
+from wdlint.reading.content import UnreadableFile, is_notebook
+from wdlint.reading.text import Source, read_source
 from wdlint.rule import load
 
 if TYPE_CHECKING:
     from wdlint.facts.optimizers import OptimizerSite
     from wdlint.grouping.policy import Policy
-    from wdlint.models.parameters import Inventory
-    from wdlint.optimizers.added import Added
     from wdlint.reading.evaluate import Evaluator
     from wdlint.reading.project import Project
     from wdlint.reading.tree import Module
-
-
-@dataclass(frozen=True, slots=True)
-class LintSettings:
-    """What checking one file needs to know.
-
-    `codes`: the rules that run. `policy` with `decay` and `no_decay`: what may be decayed (wdlint.grouping.policy).
-    `built`: the inventory of the model that the user named for this file. `optimizers`: classes that are known besides
-    those of the registry, the ones that count first at the front. `fixes`: regroupings are written and proved.
-    """
-
-    codes: frozenset[str]
-    report_unused: bool = True
-    policy: str = "strict"
-    decay: tuple[str, ...] = ()
-    no_decay: tuple[str, ...] = ()
-    built: Inventory | None = None
-    optimizers: tuple[Added, ...] = ()
-    fixes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +49,16 @@ class Context:
         return policy(self.settings.policy, self.settings.decay, self.settings.no_decay)
 
 
-def check_path(path: Path, filename: str, project: Project, settings: LintSettings) -> FileResult:
-    """Check a file. One that cannot be read gives WD900, unless nothing in it would be looked for."""
+def check_path(
+    path: Path, filename: str, project: Project, settings: LintSettings, data: bytes | None = None
+) -> FileResult:
+    """Check a file, of which `data` are the bytes if they are known. One that cannot be read gives WD900, unless
+    nothing in it would be looked for."""
     try:
-        data = read_bytes(path, MAX_NOTEBOOK_BYTES if is_notebook(filename) else MAX_BYTES)
-        wanted = _entries(settings.codes)
+        data = look(path, filename, settings) if data is None else data
         registry.use(settings.optimizers)
         # a notebook's text is told apart from its JSON later
-        if not scout.marked(data, wanted) or not (is_notebook(filename) or scout.possible(data, wanted)):
+        if data is None or not (is_notebook(filename) or scout.possible(data, entries_of(settings.codes))):
             return FileResult(filename)
         source = read_source(path, filename, data)
     except UnreadableFile as error:
@@ -106,7 +80,7 @@ def check_source(source: Source, project: Project, settings: LintSettings) -> Fi
     unresolved: list[Unresolved] = []
     sites = 0
     context = Context(module, evaluator, settings)
-    wanted = scout.possible(source.text.encode("utf-8", "replace"), _entries(settings.codes))
+    wanted = scout.possible(source.text.encode("utf-8", "replace"), entries_of(settings.codes))
     for kind, fact in _facts(context, wanted):
         if isinstance(fact, Unresolved):
             unresolved.append(fact)
@@ -146,14 +120,9 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
 
 
 @cache
-def _entries(codes: frozenset[str]) -> frozenset[Entry]:
-    return frozenset(entry for entry in entries() if entry.code in codes)
-
-
-@cache
 def _checks(fact: str, codes: frozenset[str]) -> tuple[Callable[[Any, Context], Iterator[Finding]], ...]:
     """The rules that are called with a fact; they are imported when there is one."""
-    named = frozenset(entry.code for entry in _entries(codes) if entry.fact == fact)
+    named = frozenset(entry.code for entry in entries_of(codes) if entry.fact == fact)
     return tuple(loaded.check for loaded in load(named))
 
 

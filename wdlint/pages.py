@@ -60,7 +60,7 @@ def table() -> list[str]:
 
 
 def _find(name: str) -> LoadedRule:
-    from wdlint.suppressions import nearest
+    from wdlint.nearest import nearest
 
     by_id = {key: one for one in rule.load() for key in (one.rule.code, one.rule.name)}
     for key, one in by_id.items():

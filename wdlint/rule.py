@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 import sys
 import typing
@@ -16,7 +15,6 @@ from typing import Any, Literal
 from wdlint import catalogue
 from wdlint.findings import Finding, Fix, Related, Severity, Span
 
-GROUP = "wdlint.rules"
 CODE: Literal["code"] = "code"
 MODEL: Literal["model"] = "model"
 
@@ -121,28 +119,12 @@ def plugins() -> tuple[LoadedRule, ...]:
 
     Raises TypeError as `load` does.
     """
-    if not any(map(_declares_rules, sys.path)):
+    if not any(map(catalogue.declares_rules, sys.path)):
         return ()
     from importlib.metadata import entry_points
 
-    named = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    named = sorted(entry_points(group=catalogue.GROUP), key=lambda entry: entry.name)
     return tuple(_loaded(module) for entry in named if isinstance(module := entry.load(), ModuleType))
-
-
-def _declares_rules(folder: str) -> bool:
-    """Whether a package that is installed in a folder has rules; `importlib.metadata` takes 20 ms to say so."""
-    try:
-        names = [name for name in os.listdir(folder or ".") if name.endswith((".dist-info", ".egg-info"))]
-    except OSError:
-        return folder.endswith((".egg", ".zip", ".whl"))
-    for name in names:
-        try:
-            with open(os.path.join(folder, name, "entry_points.txt"), "rb") as file:
-                if GROUP.encode() in file.read():
-                    return True
-        except OSError:
-            continue
-    return False
 
 
 def _loaded(module: ModuleType) -> LoadedRule:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wdlint.findings import FileResult, Finding, Position, Severity, Span
+from wdlint.looking import LintSettings, look
+from wdlint.reading.content import UnreadableFile
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-    from wdlint.linter import LintSettings
     from wdlint.reading.project import Project
 
 T = TypeVar("T")
@@ -56,17 +55,26 @@ class Lost:
 class Task:
     """One file to check, and how."""
 
-    path: Path
+    path: str
     filename: str
-    root: Path
+    root: str
     settings: LintSettings
 
 
 def check(task: Task) -> FileResult:
     """Lint one file."""
+    try:
+        data = look(task.path, task.filename, task.settings)
+        if data is None:
+            return FileResult(task.filename)
+    except UnreadableFile:
+        data = None  # the linter says why
     from wdlint import linter
 
-    return within(lambda: linter.check_path(task.path, task.filename, project(task.root), task.settings), task.filename)
+    path = Path(task.path)
+    return within(
+        lambda: linter.check_path(path, task.filename, project(task.root), task.settings, data), task.filename
+    )
 
 
 def within(work: Callable[[], FileResult], filename: str) -> FileResult:
@@ -83,11 +91,11 @@ def within(work: Callable[[], FileResult], filename: str) -> FileResult:
 
 
 @cache
-def project(root: Path) -> Project:
+def project(root: str) -> Project:
     """The project at a root, one in each process."""
     from wdlint.reading.project import Project
 
-    return Project(root)
+    return Project(Path(root))
 
 
 def died(task: Task, lost: Lost) -> FileResult:
@@ -204,6 +212,8 @@ def _hand(worker: _Worker, waiting: deque[int], most: int) -> None:
 
 
 def _serve(connection: Connection, work: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
+    import signal
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends us
     parent = os.getppid()
     with contextlib.suppress(EOFError, OSError):  # the other end is gone
@@ -228,6 +238,8 @@ def guarded(work: Callable[[T], R], task: T) -> R | Crash:
     try:
         return work(task)
     except Exception as error:
+        import traceback
+
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return Crash(message.splitlines()[0], traceback.format_exc())
 

@@ -67,7 +67,7 @@ def show_site(site: str, wanted: Wanted, output: Output) -> int:
     the code. Raises ConfigError and OutputError.
     """
     from wdlint.facts.membership import at, built_in, memberships
-    from wdlint.reading.text import UnreadableFile
+    from wdlint.reading.content import UnreadableFile
     from wdlint.report.inventory.of_code import code_table
 
     place = _place(site)

@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 
 from wdlint import catalogue, rule
 from wdlint.findings import Finding, Position, Span
-from wdlint.reading.text import Source, UnreadableFile
+from wdlint.nearest import nearest
+from wdlint.reading.content import UnreadableFile
+from wdlint.reading.text import Source
 from wdlint.reading.text import parse as syntax
 
 # Where one comment ends and the next begins on the same line: `# type: ignore  # wdlint: ignore[...]`.
@@ -178,23 +180,6 @@ def unused(suppressions: Suppressions) -> Iterator[tuple[Comment, tuple[Name, ..
         )
         if idle:
             yield comment, idle
-
-
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or nothing where no choice is close."""
-    from difflib import get_close_matches
-
-    by_folded = {choice.lower(): choice for choice in choices}
-    close = get_close_matches(word.lower(), by_folded, n=5, cutoff=0.6)
-    if not close:
-        return ""
-
-    def agreement(choice: str) -> int:
-        return sum(one == two for one, two in zip(choice, word.lower(), strict=False))
-
-    # among codes many are equally close: the one that differs in the fewest places is meant
-    best = max(close, key=lambda choice: agreement(choice) if len(choice) == len(word) else 0)
-    return f"; did you mean {by_folded[best]!r}?"
 
 
 def own_codes() -> frozenset[str]:

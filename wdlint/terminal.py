@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Iterable, Iterator
-from typing import TextIO, TypeVar
 
-T = TypeVar("T")
-PATIENCE = 1.0  # seconds before progress is shown
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TextIO
+
+told: list[str | bytes] = []
+"""What was written in this run: bytes to standard output, text to people."""
+cut = False
+"""Whether not all of it was written, since the reader went away."""
 
 
 class OutputError(Exception):
@@ -34,13 +38,16 @@ def emit_bytes(data: bytes) -> None:
 
 
 def _write(parts: Iterable[bytes]) -> None:
+    global cut
     if sys.stdout is None:  # closed
         return
     try:
         for part in parts:
+            told.append(part)
             sys.stdout.buffer.write(part)
         sys.stdout.buffer.flush()
     except OSError as error:
+        cut = True
         # What is buffered would be written again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # then the reader has seen enough
@@ -49,6 +56,7 @@ def _write(parts: Iterable[bytes]) -> None:
 
 def note(message: str) -> None:
     """A line for people, beside the output."""
+    told.append(message)
     if sys.stderr is not None:
         try:
             print(message, file=sys.stderr, flush=True)
@@ -72,27 +80,11 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def progress(items: Iterable[T], total: int) -> Iterator[T]:
-    """The items; a bar on standard error when it is a terminal and they take long."""
-    if not is_terminal(sys.stderr):
-        yield from items
-        return
-    show_from = time.monotonic() + PATIENCE
-    iterator = iter(items)
-    for done, item in enumerate(iterator, 1):
-        yield item
-        if time.monotonic() >= show_from:
-            yield from _with_bar(iterator, done, total)
-
-
-def _with_bar(items: Iterable[T], done: int, total: int) -> Iterator[T]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    # Refreshed by hand: a refreshing thread and forked workers do not go together.
-    with Progress(console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
-        files = bar.add_task("checking", total=total, completed=done)
-        for item in items:
-            yield item
-            bar.advance(files)
-            bar.refresh()
+def terminal_columns() -> int | None:
+    """How wide the terminal is that standard output goes to; None where it is none."""
+    if sys.__stdout__ is None:
+        return None
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or None
+    except (ValueError, OSError):
+        return None

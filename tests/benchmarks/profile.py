@@ -57,15 +57,16 @@ def main(folder: str) -> None:
     """Check a folder, stage by stage, and print what each took."""
     gc.disable()
     with stage("imports"):
-        from wdlint import linter, runner
+        from wdlint import linter, looking, runner
         from wdlint.config import configuration
         from wdlint.discovery import discover
+        from wdlint.looking import LintSettings
         from wdlint.reading import project, scout, text, tree
     with stage("listing files"):
         settings_of = configuration({}, isolated=True)
-        files, _ = discover((folder,), settings_of)
-    _timed(linter, "read_bytes", "reading files")
-    _timed(scout, "marked", "markers")
+        files = discover((folder,), settings_of).files
+    _timed(looking, "read_bytes", "reading files")
+    _timed(looking, "marked", "markers")
     _timed(scout, "possible", "scouting")
     _timed(text, "_parse", "parsing")
     _timed(tree.Module, "_index", "indexing trees")
@@ -76,8 +77,7 @@ def main(folder: str) -> None:
     codes = settings_of(Path(folder).absolute()).codes(Path(folder).absolute())
     for file in files:
         with stage("rules and the rest"):
-            runner.project(file.root)
-            linter.check_path(file.path, file.filename, runner.project(file.root), linter.LintSettings(codes))
+            linter.check_path(Path(file.path), file.filename, runner.project(file.root), LintSettings(codes))
     whole = sum(SPENT.values())
     print("| stage | processor time | share |\n|---|---|---|")
     for name, spent in sorted(SPENT.items(), key=lambda one: -one[1]):

@@ -16,8 +16,9 @@ from wdlint.grouping.policy import Policy
 from wdlint.grouping.values import Opaque
 from wdlint.grouping.world import Tensor
 from wdlint.models.parameters import Inventory, Parameter
+from wdlint.reading.content import UnreadableFile
 from wdlint.reading.evaluate import Evaluator
-from wdlint.reading.text import UnreadableFile, read_source
+from wdlint.reading.text import read_source
 from wdlint.reading.tree import Module
 from wdlint.reading.values import Known, Maybe, Place, Unknown
 

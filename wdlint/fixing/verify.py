@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from wdlint.findings import FileResult, Finding
 from wdlint.fixing.edits import NotWritten, encode
-from wdlint.reading.text import Source, UnreadableFile, parse, read_source
+from wdlint.reading.content import UnreadableFile
+from wdlint.reading.text import Source, parse, read_source
 
 Relint = Callable[[Source], FileResult]
 """Checks a text as the file itself was checked."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from wdlint.models.parameters import Kind, Parameter
-from wdlint.suppressions import nearest
+from wdlint.nearest import nearest
 
 DEFAULT = "strict"
 

@@ -10,7 +10,6 @@ from typing import Any
 from wdlint.config import ConfigError, Settings, configuration
 from wdlint.findings import Finding
 from wdlint.grouping.policy import policy as named_policy
-from wdlint.linter import LintSettings
 from wdlint.live.effect import effects
 from wdlint.live.judging import Judged, judge
 from wdlint.live.measured import measured
@@ -20,6 +19,7 @@ from wdlint.live.report import Report
 from wdlint.live.schedule import run_of
 from wdlint.live.sources import running_code
 from wdlint.live.table import memberships
+from wdlint.looking import LintSettings
 from wdlint.optimizers import added, registry
 from wdlint.optimizers.added import Added
 from wdlint.report.inventory.of_code import code_table

@@ -11,15 +11,17 @@ from wdlint.facts.assignment import Seen, place
 from wdlint.facts.optimizers import OptimizerSite, sites
 from wdlint.findings import Finding, Span
 from wdlint.grouping.world import World, world
-from wdlint.linter import LintSettings, check_source, evaluator_of
+from wdlint.linter import check_source, evaluator_of
 from wdlint.live.canonical import Canonical, canonical
 from wdlint.live.matching import Built, Match, as_seen, built_in, by_themselves, deciding, given, matched, matches
 from wdlint.live.models import LiveModel
 from wdlint.live.optimizers import LiveOptimizer
 from wdlint.live.sources import Code
+from wdlint.looking import LintSettings
 from wdlint.models.parameters import Shape
+from wdlint.reading.content import UnreadableFile
 from wdlint.reading.project import Project
-from wdlint.reading.text import Source, UnreadableFile
+from wdlint.reading.text import Source
 from wdlint.reading.tree import Module
 from wdlint.suppressions import own_codes
 

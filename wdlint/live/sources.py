@@ -13,8 +13,9 @@ from pathlib import Path
 from types import FrameType
 
 from wdlint.discovery import display, project_root
+from wdlint.reading.content import UnreadableFile
 from wdlint.reading.notebook import blank_magics
-from wdlint.reading.text import LINE_END, Cell, Source, UnreadableFile, read_source
+from wdlint.reading.text import LINE_END, Cell, Source, read_source
 
 MOST_FILES = 60  # that are looked into
 INSTALLED = ("site-packages", "dist-packages")

@@ -84,7 +84,7 @@ def _known(library: str, name: str) -> Inventory | None:
 
 def _unknown(library: str, name: str) -> str:
     from wdlint.models import atlas
-    from wdlint.suppressions import nearest
+    from wdlint.nearest import nearest
 
     made_from = atlas.versions()[library]
     return f", and wdlint's atlas of {library} {made_from} has no {name!r}{nearest(name, atlas.names(library))}"

@@ -24,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from wdlint.folders import SAVED, user_cache
 from wdlint.optimizers.registry import MODES, Law
 
 DECAY = "weight_decay"
@@ -62,9 +63,7 @@ def digest(entries: Iterable[Added]) -> str:
 
 def cache_file() -> Path:
     """Where `wdlint probe --save` keeps entries for all projects of a user."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("wdlint", appauthor=False) / "optimizers.toml"
+    return Path(user_cache(), SAVED)
 
 
 @cache
@@ -155,7 +154,7 @@ def _added(path: str, entry: object) -> Added:
         raise AddedError(f"{path}: not the import path of a class")
     for key, value in table.items():
         if key not in KEYS:
-            from wdlint.suppressions import nearest
+            from wdlint.nearest import nearest
 
             raise AddedError(f"{path}: unknown key {key!r}{nearest(key, KEYS)}")
         fits, wanted = KEYS[key]

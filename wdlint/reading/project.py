@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from wdlint.reading.content import UnreadableFile
 from wdlint.reading.imports import Import, imports_in, module_file
-from wdlint.reading.text import Source, UnreadableFile, parse, read_source
+from wdlint.reading.text import Source, parse, read_source
 from wdlint.reading.tree import Module
 
 SKIPPED = frozenset(

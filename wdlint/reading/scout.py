@@ -9,10 +9,11 @@ from __future__ import annotations
 import builtins
 import re
 from collections.abc import Callable, Collection
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from wdlint.catalogue import Entry
 from wdlint.optimizers import registry
+from wdlint.reading.markers import facts, probes
 
 # Callees that build no optimizer, whatever they are given: builtins, and methods of builtin containers.
 ORDINARY = frozenset(
@@ -59,43 +60,10 @@ def possible(data: bytes, entries: Collection[Entry]) -> frozenset[str]:
 
 @lru_cache(maxsize=1)  # asked once before a file is parsed, and once after
 def _possible(data: bytes, entries: frozenset[Entry]) -> frozenset[str]:
-    facts = _markers(entries)
-    present = {marker for probe, markers in _probes(entries) if probe in data for marker in markers if marker in data}
-    named = {fact for marker in present for fact in facts[marker]}
+    behind = facts(entries)
+    present = {marker for probe, markers in probes(entries) if probe in data for marker in markers if marker in data}
+    named = {fact for marker in present for fact in behind[marker]}
     return frozenset(fact for fact in named if fact not in NEEDED or NEEDED[fact](data))
-
-
-def marked(data: bytes, entries: Collection[Entry]) -> bool:
-    """Whether a file holds a marker of a rule, or what most of its markers have in common: a first, cheap look."""
-    return any(probe in data for probe in _first(frozenset(entries)))
-
-
-@cache
-def _markers(entries: frozenset[Entry]) -> dict[bytes, frozenset[str]]:
-    """The facts that each marker stands for."""
-    found: dict[bytes, set[str]] = {}
-    for entry in entries:
-        for marker in entry.markers:
-            found.setdefault(marker.encode(), set()).add(entry.fact)
-    return {marker: frozenset(facts) for marker, facts in found.items()}
-
-
-@cache
-def _probes(entries: frozenset[Entry]) -> tuple[tuple[bytes, tuple[bytes, ...]], ...]:
-    """The markers; those that differ in the last letter only together, behind what stands before it."""
-    markers = sorted({marker.encode() for entry in entries for marker in entry.markers})
-    stems = [marker[:-1] for marker in markers]
-    found: dict[bytes, list[bytes]] = {}
-    for marker, stem in zip(markers, stems, strict=True):
-        found.setdefault(stem if stems.count(stem) > 2 else marker, []).append(marker)
-    return tuple((probe, tuple(behind)) for probe, behind in found.items())
-
-
-@cache
-def _first(entries: frozenset[Entry]) -> tuple[bytes, ...]:
-    """The probes that hold no other."""
-    probes = [probe for probe, _ in _probes(entries)]
-    return tuple(sorted(one for one in probes if not any(other != one and other in one for other in probes)))
 
 
 def _site(data: bytes) -> bool:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 import gc
-import os
 import re
-import stat
 import sys
 import tokenize
 import warnings
@@ -19,24 +17,20 @@ from pathlib import Path
 from typing import Protocol
 
 from wdlint.findings import Position, Span
+from wdlint.reading.content import (
+    MAX_BYTES,
+    MAX_NOTEBOOK_BYTES,
+    UnreadableFile,
+    check_size,
+    is_notebook,
+    read_bytes,
+)
 
-MAX_BYTES = 2 * 1024 * 1024
-"""The most code that is read, in bytes: its tree can take 2 s and 800 MB; real files stay under 1.4 MB."""
-MAX_NOTEBOOK_BYTES = 64 * 1024 * 1024
-"""The largest notebook that is read, in bytes: outputs weigh more than code."""
 MAX_NESTING = 200
 """Deeper syntax trees are refused, so that what walks them may recurse. Real code stays under 90."""
 
 LINE_END = re.compile(r"\r\n|\r|\n")
 """Where an editor and Python end a row; form feeds and the other ends of `str.splitlines` do not."""
-
-
-class UnreadableFile(Exception):
-    """A file that cannot be checked; becomes WD900. `row` and `column` are 1-based, 1 where not known."""
-
-    def __init__(self, reason: str, row: int = 1, column: int = 1) -> None:
-        super().__init__(reason)
-        self.reason, self.row, self.column = reason, row, column
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +75,6 @@ class Source:
         return None, row
 
 
-def is_notebook(filename: str) -> bool:
-    """Whether a file of this name is read as a notebook."""
-    return filename.lower().endswith(".ipynb")
-
-
 def read_source(path: Path, filename: str | None = None, data: bytes | None = None) -> Source:
     """Read a file (or `data`, as standard input gives it); what is no regular file is never opened.
 
@@ -94,7 +83,7 @@ def read_source(path: Path, filename: str | None = None, data: bytes | None = No
     name = filename or str(path)
     limit = MAX_NOTEBOOK_BYTES if is_notebook(name) else MAX_BYTES
     raw = read_bytes(path, limit) if data is None else data
-    _check_size(len(raw), limit)
+    check_size(len(raw), limit)
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UnreadableFile("encoded as UTF-16, which Python does not read; save it as UTF-8")
     if (at := raw.find(b"\0")) >= 0:
@@ -103,43 +92,6 @@ def read_source(path: Path, filename: str | None = None, data: bytes | None = No
         return _notebook(path, name, raw)
     text, encoding = _decode(raw)
     return Source(path, name, LINE_END.sub("\n", text), (text,), raw=raw, encoding=encoding)
-
-
-def read_bytes(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file, at most `limit` and one; never waits for a pipe.
-
-    Raises UnreadableFile.
-    """
-    try:
-        status = os.stat(path)
-        _check_regular(status.st_mode)
-        _check_size(status.st_size, limit)
-        # Without O_NONBLOCK, opening a pipe that took the file's place meanwhile would wait for a writer.
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(path, flags), "rb") as file:
-            _check_regular(os.fstat(file.fileno()).st_mode)
-            return file.read(limit + 1)
-    except OSError as error:
-        raise UnreadableFile(f"cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # a NUL in the path
-        raise UnreadableFile(f"cannot be read: {error}") from error
-
-
-def _check_regular(mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        kinds = {
-            stat.S_IFDIR: "a directory",
-            stat.S_IFIFO: "a named pipe",
-            stat.S_IFSOCK: "a socket",
-            stat.S_IFCHR: "a device",
-            stat.S_IFBLK: "a device",
-        }
-        raise UnreadableFile(f"cannot be read: it is {kinds.get(stat.S_IFMT(mode), 'special')}, not a file")
-
-
-def _check_size(size: int, limit: int) -> None:
-    if size > limit:
-        raise UnreadableFile(f"larger than {limit // 1024**2} MiB ({size / 1024**2:.1f} MiB): not checked")
 
 
 def _byte_position(raw: bytes, at: int) -> tuple[int, int]:
@@ -188,7 +140,7 @@ def _notebook(path: Path, filename: str, raw: bytes) -> Source:
     for index, original in found:
         text = LINE_END.sub("\n", original)
         rows = text.count("\n") + 1
-        _check_size(len(text), MAX_BYTES)
+        check_size(len(text), MAX_BYTES)
         if _defect(text) is not None:
             text = unindented(blank_magics(text))
             if (defect := _defect(text)) is not None:
@@ -198,7 +150,7 @@ def _notebook(path: Path, filename: str, raw: bytes) -> Source:
         texts.append(text)
         row += rows
     joined = "\n".join(texts)
-    _check_size(len(joined), MAX_BYTES)
+    check_size(len(joined), MAX_BYTES)
     originals = tuple(original for _, original in found)
     return Source(path, filename, joined, originals, tuple(cells), tuple(broken), raw, encoding)
 
