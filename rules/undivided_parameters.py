@@ -83,7 +83,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
         exposure = exposed(site, reach, context.policy, context.settings.built)
         if exposure is not None and exposure.nothing:
             continue
-        proved = exposure if exposure is not None and exposure.exempt and not reach.some else None
+        proved = exposure if exposure is not None and exposure.certain and not reach.some else None
         yield RULE.finding(
             reach.decay.span,
             _message(site, reach, proved),
@@ -115,7 +115,7 @@ def _message(site: OptimizerSite, reach: Undivided, exposure: Exposure | None) -
 
 
 def _reached(exposure: Exposure, models: str) -> str:
-    exempt = counted(exposure.exempt)
+    exempt = counted(exposure.certain)
     classes = " and ".join(dict.fromkeys(inventory.model_class for inventory in exposure.inventories))
     setting = next((f", the default of {one.setting}" for one in exposure.inventories if one.setting), "")
     whose = f"{models} ({classes}{' in its default configuration' if exposure.typical else ''}{setting})"

@@ -39,6 +39,11 @@ class Exposure:
         return self.complete and not any("*" in p.name or p.conditional for p in self.parameters)
 
     @property
+    def certain(self) -> tuple[Parameter, ...]:
+        """Of the exempt ones those that are there and trained under every condition that is not known."""
+        return tuple(parameter for parameter in self.exempt if not parameter.conditional)
+
+    @property
     def nothing(self) -> bool:
         """Whether the policy decays all that is reached, whatever it is."""
         return self.complete and not self.exempt

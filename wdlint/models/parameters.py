@@ -46,7 +46,7 @@ class Parameter:
 
     `name` is what `named_parameters()` calls it, `aliases` its further names where it is tied. `shape` is None when
     not even its rank is known; a None inside is a size that is not known. `reason` says why a kind is unknown.
-    `conditional`: read from source, under a condition that is not known, so it may not exist.
+    `conditional`: read from source, where a condition that is not known decides whether it exists and is trained.
     """
 
     name: str

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from wdlint.models.construction import attributes, calling, expressions, names
+from wdlint.models.construction import attributes, calling, expressions, known, names
 from wdlint.models.construction.configured import annotated, default_config
 from wdlint.models.construction.containers import LENGTH, items
 from wdlint.models.construction.entering import entered, function_of
@@ -193,7 +193,7 @@ class Listed:
 
     machine: Machine
     tensors: dict[int, list[tuple[str, bool]]] = field(default_factory=dict)  # names, and whether each is certain
-    things: dict[int, tuple[Tensor | Parameter, bool]] = field(default_factory=dict)
+    things: dict[int, Tensor] = field(default_factory=dict)
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
     first: dict[int, str] = field(default_factory=dict)  # where a module is met first
     shared: dict[str, str] = field(default_factory=dict)
@@ -213,7 +213,7 @@ def _listed(machine: Machine, roots: tuple[Layer, ...], spec: str) -> Inventory:
 
     parameters: list[Parameter] = []
     sure = {key: sum(certain for _, certain in written) > 0 for key, written in found.tensors.items()}
-    for key, (tensor, _) in found.things.items():
+    for key, tensor in found.things.items():
         written = found.tensors[key]
         paths = tuple(dict.fromkeys(name for name, _ in written))
         paths = (next(name for name, certain in written if certain), *paths) if sure[key] else paths
@@ -223,8 +223,7 @@ def _listed(machine: Machine, roots: tuple[Layer, ...], spec: str) -> Inventory:
         order = found.owners.get(key) or class_of(place)
         kind, reason = classify(paths, shape, partial(_class_at, place, order, found.modules))
         owner = order if paths[0].rpartition(".")[0] == place else class_of(paths[0].rpartition(".")[0])
-        grad = tensor.requires_grad if isinstance(tensor, Parameter) else tensor.slots.get("requires_grad", True)
-        tagged = isinstance(tensor, Tensor) and _tagged(tensor)
+        grad = tensor.slots.get("requires_grad", True)
         parameters.append(
             Parameter(
                 name=paths[0],
@@ -233,8 +232,8 @@ def _listed(machine: Machine, roots: tuple[Layer, ...], spec: str) -> Inventory:
                 owner_class=owner[0] if owner else "",
                 aliases=paths[1:],
                 requires_grad=grad is not False,
-                declared_exempt=tagged or any(exempt(name) for name in paths),
-                conditional=not sure[key],
+                declared_exempt=_tagged(tensor) or any(exempt(name) for name in paths),
+                conditional=not sure[key] or not isinstance(grad, bool),  # trained, or not
                 reason=reason,
             )
         )
@@ -304,16 +303,19 @@ def _module(found: Listed, layer: Layer, path: str, certain: bool, above: tuple[
     found.modules.setdefault(path, _order(machine, layer))
     if found.first.setdefault(id(layer), path) != path:
         found.shared[path] = found.first[id(layer)]
-    if layer.inside is not None:
-        _library(found, layer, path, certain)
+    if layer.inside is not None and not layer.inside.complete:
+        for note in layer.inside.notes:
+            machine.note(f"{path}: {note}")
     own = [(str(name), value) for name, value in layer.slots.items() if name != LENGTH]
     prefix = f"{path}." if path else ""
     for name, value in own:
         for option, sure in _options(value, certain):
             if isinstance(option, Tensor) and option.parameter:
-                _add(found, id(option), option, f"{prefix}{name}", sure)
+                _add(found, option, f"{prefix}{name}", sure)
                 found.owners.setdefault(id(option), _order(machine, layer))
-            elif isinstance(option, Opaque | Foreign) and (isinstance(layer.kind, Class) or _member(name)):
+            elif isinstance(option, Opaque | Foreign) and (
+                isinstance(layer.kind, Class) or layer.inside is not None or _member(name)
+            ):
                 _unfollowed(found, layer, prefix + name, name, option)
     for name, value in own:
         for option, sure in _options(value, certain):
@@ -333,34 +335,13 @@ def _options(value: Value, certain: bool) -> Iterator[tuple[Value, bool]]:
         yield value, certain
 
 
-def _add(found: Listed, key: int, tensor: Tensor | Parameter, name: str, certain: bool) -> None:
+def _add(found: Listed, tensor: Tensor, name: str, certain: bool) -> None:
     if found.count >= MOST_PARAMETERS:
         found.machine.note(f"it has more than {MOST_PARAMETERS} parameters")
         return
     found.count += 1
-    found.tensors.setdefault(key, []).append((name, certain))
-    found.things[key] = (tensor, certain)
-
-
-def _library(found: Listed, layer: Layer, path: str, certain: bool) -> None:
-    """The parameters of a library's model, those left out whose part was replaced."""
-    assert layer.inside is not None
-    prefix = f"{path}." if path else ""
-    for name, cls in layer.inside.modules.items():
-        if not _replaced(layer, name):
-            whole = f"{prefix}{name}".rstrip(".")
-            found.modules.setdefault(whole, (cls, *layer.inside.bases.get(cls, ())))
-    for parameter in layer.inside.parameters:
-        names_ = [name for name in (parameter.name, *parameter.aliases) if not _replaced(layer, name)]
-        for name in names_:
-            _add(found, id(parameter) + id(layer), parameter, prefix + name, certain and not parameter.conditional)
-    if not layer.inside.complete:
-        for note in layer.inside.notes:
-            found.machine.note(f"{path}: {note}")
-
-
-def _replaced(layer: Layer, name: str) -> bool:
-    return name.partition(".")[0] in layer.slots
+    found.tensors.setdefault(id(tensor), []).append((name, certain))
+    found.things[id(tensor)] = tensor
 
 
 def _unfollowed(found: Listed, layer: Layer, path: str, name: str, value: Opaque | Foreign) -> None:
@@ -403,7 +384,8 @@ def _called(machine: Machine, cls: Class) -> frozenset[str]:
 def _order(machine: Machine, layer: Layer) -> tuple[str, ...]:
     """The class of a module and its bases, as dotted paths."""
     if isinstance(layer.kind, str):
-        return (layer.kind, *torch_bases(layer.kind))
+        bases = known.bases(layer)
+        return (layer.kind, *(torch_bases(layer.kind) if bases is None else bases))
     order = attributes.lineage(machine, layer.kind)
     paths = [dotted(one) if isinstance(one, Class) else one for one in order]
     return tuple(path for path in paths if path not in ("torch.nn.Module", "?", "builtins.object"))

@@ -7,6 +7,7 @@ import collections
 
 from wdlint.models.construction import calling, expressions, libraries, names, tensors
 from wdlint.models.construction.containers import appended, items, truth
+from wdlint.models.construction.known import loosen
 from wdlint.models.construction.layers import bases as torch_bases
 from wdlint.models.construction.layers import is_layer
 from wdlint.models.construction.machine import Machine, Raised
@@ -202,8 +203,8 @@ def _attribute(machine: Machine, value: Value, name: str) -> Value:
             if name in ("func", "args"):
                 return function if name == "func" else given.positional
             return Table(dict(given.named)) if name == "keywords" else Opaque(name)
-        case Opaque(reason, holds):
-            return Opaque(reason, holds)
+        case Opaque():
+            return value
         case Nth() | slice():
             return Opaque(name)
         case None:
@@ -245,19 +246,11 @@ def _of_layer(machine: Machine, layer: Layer, name: str) -> Value:
         known = all(isinstance(one, Class) or libraries.is_known(one) for one in order)
         return MISSING if known else Opaque(f"`.{name}` may come from a base that is not followed")
     if layer.inside is not None:
-        return Native(layer, name) if name in libraries.MODULE_METHODS else _within(layer, name)
+        known = name in libraries.MODULE_METHODS
+        return Native(layer, name) if known else Opaque(f"`.{name}` of a library's model", of=layer)
     if name in libraries.MODULE_METHODS or name in libraries.CONTAINER_METHODS:
         return Native(layer, name)
     return MISSING
-
-
-def _within(layer: Layer, name: str) -> Value:
-    """A part of a library's model: its parameters below that name."""
-    assert layer.inside is not None
-    one = next((p for p in layer.inside.parameters if p.name == name), None)
-    if one is not None:
-        return Tensor(one.shape, True)
-    return Opaque(f"`.{name}` of a library's model")
 
 
 def _of_object(machine: Machine, thing: Object, name: str) -> Value:
@@ -423,6 +416,8 @@ def set_attribute(machine: Machine, receiver: Value, name: Value, value: Value) 
             machine.put(receiver.slots, name, value)
         case Foreign():
             machine.put(receiver.slots, name, value)
+        case Opaque(of=Layer() as layer):
+            loosen(machine, layer)
 
 
 def _set_on_layer(machine: Machine, layer: Layer, name: str, value: Value) -> None:

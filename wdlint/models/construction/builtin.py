@@ -6,6 +6,7 @@ from wdlint.models.construction import (
     attributes,
     calling,
     expressions,
+    known,
     libraries,
     names,
 )
@@ -361,6 +362,9 @@ def _is_a(machine: Machine, value: Value, kind: Value, of_class: bool) -> bool |
     match value:
         case Layer(kind=Class() as cls) | Object(kind=cls):
             return _in_order(attributes.lineage(machine, cls), kind)
+        case Layer(kind=str() as path) if (bases := known.bases(value)) is not None:
+            order = (path, *bases, "torch.nn.Module")
+            return isinstance(kind, External) and any(_are_one(one, canonical(kind.path)) for one in order)
         case Layer(kind=str() as path):
             return _in_order((*attributes._order(machine, path), "torch.nn.Module"), kind)
         case Foreign(path):
@@ -395,13 +399,17 @@ def _is_a(machine: Machine, value: Value, kind: Value, of_class: bool) -> bool |
     return None
 
 
+def _are_one(path: str, wanted: str) -> bool:
+    return path == wanted or libraries.last(path) == libraries.last(wanted)
+
+
 def _in_order(order: tuple[Class | str, ...], kind: Class | External) -> bool | None:
     for one in order:
         if isinstance(one, Class) and isinstance(kind, Class) and one.node is kind.node:
             return True
         if isinstance(one, str):
             wanted = canonical(kind.path) if isinstance(kind, External) else libraries.intrinsic(kind)
-            if wanted is not None and (one == wanted or libraries.last(one) == libraries.last(wanted)):
+            if wanted is not None and _are_one(one, wanted):
                 return True
             if one == attributes.UNKNOWN_BASE or not libraries.is_known(one):
                 return None

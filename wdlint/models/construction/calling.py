@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable
 from functools import partial
 
-from wdlint.models.construction import attributes, expressions, libraries, methods, standard
+from wdlint.models.construction import attributes, expressions, known, libraries, methods, standard
 from wdlint.models.construction.containers import items
 from wdlint.models.construction.machine import AGAIN, DEEPEST, Machine, Raised, code
 from wdlint.models.construction.things import (
@@ -133,6 +133,12 @@ def call(machine: Machine, callee: Value, given: Given) -> Value:
                 return call_function(machine, method, callee, given, bound=True)
         case Foreign(path):
             return Opaque(f"`{path}` is not followed", holds=callee.holds)
+        case Opaque(of=Layer() as layer):
+            node = given.node
+            if node is None or not (isinstance(node.func, ast.Attribute) and node.func.attr in known.HARMLESS):
+                known.loosen(machine, layer)
+                machine.note(f"`{code(node) if node is not None else 'a call'}` may change a library's model")
+            return Opaque("what a method of a library's model returns", holds=True, of=layer)
         case None:
             raise Raised("TypeError", "None is called")
     text = code(given.node) if given.node is not None else "a call"

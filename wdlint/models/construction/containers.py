@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from wdlint.models.construction import known
 from wdlint.models.construction.things import (
     MISSING,
     Bound,
@@ -71,6 +72,9 @@ def versions(value: Value) -> tuple[tuple[Value, ...], ...] | None:
             return (tuple(key for key, entry in value.slots.items() if entry is not MISSING),)
         case Layer() if LENGTH in value.slots:
             return (tuple(children(value)),)
+        case Layer() if value.inside is not None:
+            named = known.in_order(value) if value.kind in ORDERED else None
+            return None if named is None else ((*named, Repeated((Opaque("a module without parameters"),))),)
         case Layer(kind="torch.nn.ModuleDict" | "torch.nn.ParameterDict"):
             return (tuple(value.slots),)
         case Tensor(shape=(int() as first, *rest)) if first <= MOST_ITEMS:
@@ -187,7 +191,7 @@ def pairs(value: Value) -> list[tuple[Value, Value]] | None:
         case Table():
             found: list[tuple[Value, Value]] = [(k, v) for k, v in value.slots.items() if v is not MISSING]
             return [*found, (Opaque("a key"), Opaque("an entry of a dict", holds=True))] if value.open else found
-        case Layer(kind="torch.nn.ModuleDict" | "torch.nn.ParameterDict"):
+        case Layer(kind="torch.nn.ModuleDict" | "torch.nn.ParameterDict", inside=None):
             return list(value.slots.items())
     members = items(value)
     if members is None:

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from wdlint.models.construction import attributes, calling, libraries, names, tensors
+from wdlint.models.construction import attributes, calling, known, libraries, names, tensors
 from wdlint.models.construction.containers import (
     LENGTH,
     ORDERED,
@@ -175,8 +175,8 @@ def any_of(value: Value) -> Value:
     match value:
         case Nth():
             return value
-        case Opaque(reason, holds):
-            return Opaque(reason, holds)
+        case Opaque():
+            return value
         case Native(_, "range") | Foreign(path="builtins.range"):
             return Nth()
         case Foreign(path="builtins.enumerate"):
@@ -587,6 +587,8 @@ def _item(machine: Machine, container: Value, index: Value) -> Value:
             if isinstance(index, slice) and whole and not _repeats(inside):
                 return sliced(container, index)
             return _picked(inside, index, ())
+        case Layer() if container.inside is not None:
+            return known.part(container, index)
         case Layer(kind="torch.nn.ModuleDict" | "torch.nn.ParameterDict"):
             return entry(Table(container.slots, "*" in container.slots), index, MISSING)
         case Tensor():
@@ -620,8 +622,8 @@ def _item(machine: Machine, container: Value, index: Value) -> Value:
             )
             if isinstance(method, Function):
                 return calling.call(machine, Bound(method, container), Given((index,)))
-        case Opaque(reason, holds):
-            return Opaque(reason, holds)
+        case Opaque():
+            return container
     return Opaque("an item", holds=isinstance(container, Foreign) and container.holds)
 
 
@@ -707,7 +709,10 @@ def set_item(machine: Machine, container: Value, index: Value, value: Value) -> 
                     machine.put(container.slots, name, join([container.slots[name], value]))
         case Layer():
             name = word(index)
-            if name is not None:
+            if container.inside is not None and name not in container.slots:
+                machine.note("a part of a library's model is replaced")
+                known.loosen(machine, container)
+            elif name is not None:
                 machine.put(container.slots, name, value)
             else:
                 machine.put(container.slots, "*", Repeated((value,)))
@@ -743,6 +748,8 @@ def delete_item(machine: Machine, container: Value, index: Value) -> None:
                 machine.note("members are deleted from a container")
                 return
             refill(machine, container, members)
+        case Layer() if container.inside is not None and word(index) not in container.slots:
+            known.loosen(machine, container)
         case Layer() if isinstance(index, str):
             machine.put(container.slots, index, MISSING)
 

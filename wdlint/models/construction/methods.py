@@ -185,9 +185,12 @@ def _of_module(machine: Machine, layer: Layer, name: str, given: Given) -> Value
         case "named_parameters" | "named_buffers":
             return listing([(path, t) for path, t in parameters(layer)] if name == "named_parameters" else [])
         case "modules":
-            return listing([module for _, module in walk(layer)])
+            return listing([*(module for _, module in walk(layer)), *_further(layer)])
         case "named_modules":
-            return listing([(path, module) for path, module in walk(layer)])
+            pairs_ = [(path, module) for path, module in walk(layer)]
+            return listing([*pairs_, *((Opaque("a name"), one) for one in _further(layer))])
+        case "children" | "named_children" if layer.inside is not None:
+            return Opaque(f"`.{name}()` of a library's model", holds=True, of=layer)
         case "children" | "named_children":
             direct = [(str(n), o) for n, v in layer.slots.items() for o in options(v) if isinstance(o, Layer)]
             return listing([one if name == "children" else (n, one) for n, one in direct])
@@ -245,6 +248,12 @@ def _of_module(machine: Machine, layer: Layer, name: str, given: Given) -> Value
         case "forward" | "__call__":
             return Opaque("what a module returns")
     return Opaque(f"`.{name}()` of a module")
+
+
+def _further(layer: Layer) -> list[Value]:
+    """Modules without parameters that a library's model below may hold."""
+    unknown = any(module.inside is not None for _, module in walk(layer))
+    return [Repeated((Opaque("a module without parameters"),))] if unknown else []
 
 
 def parameters(layer: Layer, prefix: str = "") -> list[tuple[str, Tensor]]:

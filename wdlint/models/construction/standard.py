@@ -18,6 +18,7 @@ from wdlint.models.construction.containers import (
     copied,
     items,
 )
+from wdlint.models.construction.known import built
 from wdlint.models.construction.layers import canonical, fill, is_layer, stock
 from wdlint.models.construction.machine import Machine
 from wdlint.models.construction.things import (
@@ -162,7 +163,7 @@ def library(machine: Machine, path: str, given: Given) -> Value:
     if given.node is not None:
         known = machine.library(path, given.node)
         if known is not None:
-            return Layer(known.modules.get("", path), {}, known)
+            return built(known, path)
     for value in (*given.positional, *given.named.values()):
         for option in options(value):
             if isinstance(option, Layer):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from wdlint.models.construction import attributes, expressions, names
+from wdlint.models.construction import attributes, expressions, known, names
 from wdlint.models.construction.containers import gathered, items, truth, versions
 from wdlint.models.construction.machine import NESTED, Machine, Raised, code
 from wdlint.models.construction.things import (
@@ -27,7 +28,7 @@ from wdlint.models.construction.things import (
 from wdlint.reading.tree import SCOPES, blocks
 
 MOST_ROUNDS = 4096
-MOST_TOTAL = 400  # rounds of all loops of one call
+MOST_TOTAL = 1000  # rounds of all loops of one call
 MOST_VERSIONS = 4
 COUNTED = "__rounds__"
 RETURNED = "__returned__"  # what may have been returned from a place that the rest was run on from
@@ -401,12 +402,10 @@ def _matches(machine: Machine, pattern: ast.pattern, subject: Value, env: Enviro
 def _loop(machine: Machine, loop: ast.For | ast.AsyncFor, rest: Work, env: Environment) -> Work:
     value = expressions.evaluate(machine, loop.iter, env)
     found = versions(value)
-    if found is not None and all(
-        len(version) <= MOST_ROUNDS and not any(isinstance(one, Repeated) for one in version) for version in found
-    ):
+    if found is not None and all(len(version) <= MOST_ROUNDS for version in found):
         if len(found) == 1:
             return (Rounds(loop, found[0]), rest)
-        if 1 < len(found) <= MOST_VERSIONS:
+        if 1 < len(found) <= MOST_VERSIONS and not any(isinstance(one, Repeated) for one in itertools.chain(*found)):
             work: list[tuple[Work, tuple[str, bool] | None]] = [
                 ((Rounds(loop, version), (End(), None)), None) for version in found
             ]
@@ -438,16 +437,22 @@ def _round(machine: Machine, rounds: Rounds, rest: Work, env: Environment) -> Wo
         return _ahead(loop.orelse, rest)
     total = env.slots.get(COUNTED, 0)
     assert isinstance(total, int)
+    item = rounds.items[rounds.done]
     if total > MOST_TOTAL:
-        _uncounted(machine, loop, rounds.items[rounds.done], env)
+        if _uncounted(machine, loop, _member(item, (rounds.items[rounds.done :],)), env):
+            for one in rounds.items[rounds.done :]:
+                known.loosen(machine, one)
         return _ahead(loop.orelse, rest)
     env.slots[COUNTED] = total + 1
-    assign(machine, loop.target, rounds.items[rounds.done], env)
+    if isinstance(item, Repeated):
+        _uncounted(machine, loop, join(item.items), env)
+        return (Rounds(loop, rounds.items, rounds.done + 1), rest)
+    assign(machine, loop.target, item, env)
     return _ahead(loop.body, (Rounds(loop, rounds.items, rounds.done + 1), rest))
 
 
-def _uncounted(machine: Machine, loop: ast.For | ast.AsyncFor | ast.While, item: Value, env: Environment) -> None:
-    """One round that stands for all of a loop whose number of rounds is not known."""
+def _uncounted(machine: Machine, loop: ast.For | ast.AsyncFor | ast.While, item: Value, env: Environment) -> bool:
+    """One round that stands for all of a loop whose number of rounds is not known. Whether it freezes anything."""
 
     def once() -> None:
         if not isinstance(loop, ast.While):
@@ -456,7 +461,8 @@ def _uncounted(machine: Machine, loop: ast.For | ast.AsyncFor | ast.While, item:
 
     _, raised, changes = machine.attempt(once)
     if raised is not None:
-        return
+        return False
+    freezes = any(key == "requires_grad" for _, key, _ in changes.values())
     for slots, key, after in changes.values():  # what one round leaves to the next is not known
         before = slots.get(key, MISSING)
         if before is MISSING or isinstance(before, tuple):
@@ -475,3 +481,4 @@ def _uncounted(machine: Machine, loop: ast.For | ast.AsyncFor | ast.While, item:
         first = next((option for option in options(now) if isinstance(option, tuple)), ())
         if any(tails):
             machine.put(slots, key, (*first[:length], Repeated(gathered([Repeated(tail) for tail in tails]))))
+    return freezes

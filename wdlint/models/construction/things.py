@@ -28,10 +28,14 @@ MISSING = Missing.MISSING
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """An unknown value, and why. `holds`: it may be a module or a parameter."""
+    """An unknown value, and why. `holds`: it may be a module or a parameter.
+
+    `of`: the module of a library's model that it is a part of.
+    """
 
     reason: str
     holds: bool = False
+    of: Layer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,7 @@ class Tensor:
 class Layer:
     """An `nn.Module`. `kind`: its class, by path when it is torch's. Children and parameters are among `slots`.
 
-    `inside`: the parameters of a library's model that is known as a whole.
+    `inside`: the library's model of which it is a part, so that further modules without parameters may be in it.
     """
 
     kind: Class | str

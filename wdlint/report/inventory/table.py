@@ -142,9 +142,9 @@ def kind_unknown(parameter: Parameter) -> Iterator[str]:
 
 
 def conditional(parameter: Parameter) -> Iterator[str]:
-    """That a parameter may not exist, if so."""
+    """That a parameter may not exist, or not be trained, if so."""
     if parameter.conditional:
-        yield "may not exist: a condition is not known"
+        yield "may not exist, or be frozen: a condition is not known"
 
 
 def origin(inventory: Inventory) -> str:
