@@ -39,20 +39,54 @@ class Backbone(nn.Module):
 
 CHANGES = {
     "nothing": "pass",
-    "all frozen": "for p in self.net.parameters():\n    p.requires_grad = False",
+    "all frozen": """
+        for p in self.net.parameters():
+            p.requires_grad = False
+    """,
     "all frozen at once": "self.net.requires_grad_(False)",
-    "by name": "for n, p in self.net.named_parameters():\n    if 'blocks' in n or n == 'token':\n        p.requires_grad = False",
-    "norms": "for m in self.net.modules():\n    if isinstance(m, (nn.BatchNorm2d, nn.LayerNorm)):\n        m.weight.requires_grad = False\n        m.bias.requires_grad_(False)",
-    "a part": "for p in self.net.stem.parameters():\n    p.requires_grad = False",
+    "by name": """
+        for n, p in self.net.named_parameters():
+            if 'blocks' in n or n == 'token':
+                p.requires_grad = False
+    """,
+    "norms": """
+        for m in self.net.modules():
+            if isinstance(m, (nn.BatchNorm2d, nn.LayerNorm)):
+                m.weight.requires_grad = False
+                m.bias.requires_grad_(False)
+    """,
+    "a part": """
+        for p in self.net.stem.parameters():
+            p.requires_grad = False
+    """,
     "a part by index": "self.net.blocks[1].requires_grad_(False)",
     "the last part": "self.net.blocks[-1].requires_grad_(False)",
-    "some parts": "for block in self.net.blocks[:2]:\n    block.requires_grad_(False)",
-    "parts one by one": "for i, block in enumerate(self.net.blocks):\n    if i < 2:\n        for p in block.parameters():\n            p.requires_grad = False",
-    "children": "for child in list(self.net.children())[:3]:\n    for p in child.parameters():\n        p.requires_grad = False",
-    "named children": "for name, child in self.net.named_children():\n    if name != 'fc':\n        child.requires_grad_(False)",
+    "some parts": """
+        for block in self.net.blocks[:2]:
+            block.requires_grad_(False)
+    """,
+    "parts one by one": """
+        for i, block in enumerate(self.net.blocks):
+            if i < 2:
+                for p in block.parameters():
+                    p.requires_grad = False
+    """,
+    "children": """
+        for child in list(self.net.children())[:3]:
+            for p in child.parameters():
+                p.requires_grad = False
+    """,
+    "named children": """
+        for name, child in self.net.named_children():
+            if name != 'fc':
+                child.requires_grad_(False)
+    """,
     "one parameter": "self.net.token.requires_grad = False",
     "a tied one": "self.net.fc.weight.requires_grad = False",
-    "replaced": "self.net.requires_grad_(False)\nself.net.fc = nn.Linear(4, 2)",
+    "replaced": """
+        self.net.requires_grad_(False)
+        self.net.fc = nn.Linear(4, 2)
+    """,
     "replaced deep": "self.net.blocks[1][1] = nn.Linear(4, 4)",
     "replaced at the end": "self.net.stem[-1] = nn.Linear(4, 4)",
     "removed": "self.net.fc = nn.Identity()",
@@ -62,11 +96,24 @@ CHANGES = {
     "lengthened": "self.net.blocks.append(nn.Linear(4, 4))",
     "by a method": "self.net.reset_classifier(7)",
     "by a function": "freeze(self.net.blocks)",
-    "thawed": "self.net.requires_grad_(False)\nfor p in self.net.fc.parameters():\n    p.requires_grad = True",
-    "under a flag": "if frozen:\n    self.net.requires_grad_(False)",
-    "two names": "self.first = self.net.blocks[0]\nself.first.requires_grad_(False)",
-    "a copy": "self.other = copy.deepcopy(self.net)\nself.other.requires_grad_(False)",
-}  # fmt: skip
+    "thawed": """
+        self.net.requires_grad_(False)
+        for p in self.net.fc.parameters():
+            p.requires_grad = True
+    """,
+    "under a flag": """
+        if frozen:
+            self.net.requires_grad_(False)
+    """,
+    "two names": """
+        self.first = self.net.blocks[0]
+        self.first.requires_grad_(False)
+    """,
+    "a copy": """
+        self.other = copy.deepcopy(self.net)
+        self.other.requires_grad_(False)
+    """,
+}
 EXACT = {
     "nothing", "all frozen", "all frozen at once", "by name", "norms", "a part", "a part by index", "parts one by one",
     "one parameter", "a tied one", "replaced", "replaced deep", "removed", "by a function", "thawed", "two names",
@@ -83,14 +130,13 @@ def test_what_code_does_to_a_library_model_is_what_is_read(tmp_path: Path, chang
         "def freeze(part):\n    for p in part.parameters():\n        p.requires_grad = False\n"
         "class Net(nn.Module):\n    def __init__(self, frozen=None):\n        super().__init__()\n"
         "        self.net = library.Backbone()\n        self.head = nn.Linear(4, 2)\n"
-        + textwrap.indent(CHANGES[change], " " * 8)
+        + textwrap.indent(textwrap.dedent(CHANGES[change]), " " * 8)
         + "\n"
     )
     whole = built(Backbone())
-    known = replace(whole, whole=False, attributes=None, modules={  # as the atlas: without modules that hold nothing
-        name: cls for name, cls in whole.modules.items()
-        if any(f"{one}.".startswith(f"{name}." if name else "") for p in whole.parameters for one in (p.name, *p.aliases))
-    })  # fmt: skip
+    names = [f"{name}." for p in whole.parameters for name in (p.name, *p.aliases)]
+    modules = {path: cls for path, cls in whole.modules.items() if any(one.startswith(path) for one in names)}
+    known = replace(whole, whole=False, attributes=None, modules=modules)  # as the atlas: those that hold parameters
     found = read(path, "Net", library=lambda name, call: known)
     sys.modules["library"] = module = ModuleType("library")
     module.Backbone = Backbone  # type: ignore[attr-defined]
