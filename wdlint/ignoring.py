@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -30,6 +30,7 @@ class Ignores:
     is_repository: bool
     _files: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that speak of what is in a folder
     _specs: dict[str, GitIgnoreSpec] = field(default_factory=dict)
+    _ignored: dict[str, bool] = field(default_factory=dict)
     _git: Popen[bytes] | None = None
     _asks_git: bool = True
 
@@ -41,7 +42,7 @@ class Ignores:
             except (OSError, ValueError):
                 self.close()
                 self._asks_git = False
-        return {entry.path for entry in entries if self._matched(entry)}
+        return {entry.path for entry in entries if self._matched(entry.path, entry.is_dir(follow_symlinks=False))}
 
     def speaking(self, folder: str) -> tuple[str, ...]:
         """The files with patterns for what is in a folder, the nearest first."""
@@ -65,15 +66,25 @@ class Ignores:
         file = exclude_file(self.root)
         return (file,) if self.is_repository and _patterns(file) else ()
 
-    def _matched(self, entry: os.DirEntry[str]) -> bool:
-        """What the nearest file with an opinion says."""
-        for file in self.speaking(os.path.dirname(entry.path)):
+    def _matched(self, path: str, is_folder: bool) -> bool:
+        """Whether the nearest file with an opinion ignores a path, or a folder that holds it is ignored."""
+        folder = os.path.dirname(path)
+        return self._is_within_ignored(folder) or self._verdict(path, is_folder, self.speaking(folder))
+
+    def _is_within_ignored(self, folder: str) -> bool:
+        if folder == self.root or not self.is_repository:
+            return False
+        if folder not in self._ignored:
+            self._ignored[folder] = self._matched(folder, is_folder=True)
+        return self._ignored[folder]
+
+    def _verdict(self, path: str, is_folder: bool, files: Sequence[str]) -> bool:
+        for file in files:
             base = os.path.dirname(file) if os.path.basename(file) == IGNORE_FILE else self.root
-            seen = entry.path[len(os.path.join(base, "")) :].replace(os.sep, "/")
-            seen += "/" * entry.is_dir(follow_symlinks=False)
-            verdict = self._spec(file).check_file(seen).include
-            if verdict is not None:
-                return verdict
+            seen = path[len(os.path.join(base, "")) :].replace(os.sep, "/")
+            for pattern in reversed(self._spec(file).patterns):
+                if pattern.include is not None and _is_meant(pattern, seen, is_folder):
+                    return pattern.include
         return False
 
     def _spec(self, file: str) -> GitIgnoreSpec:
@@ -89,10 +100,10 @@ class Ignores:
             self._git = _started(self.root)
         ignored: set[str] = set()
         start = len(os.path.join(self.root, ""))
-        for some in _portions([os.fsencode(path[start:]) for path in paths]):
+        for some in _portions([b"./" + os.fsencode(path[start:]) for path in paths]):
             for path, answer in zip(some, _answers(self._git, some), strict=True):
                 if answer[0] and not answer[2].startswith(b"!"):
-                    ignored.add(os.path.join(self.root, os.fsdecode(path)))
+                    ignored.add(os.path.join(self.root, os.fsdecode(path[2:])))
         return ignored
 
 
@@ -113,6 +124,15 @@ def _text(file: str) -> str:
         return ""
 
 
+def _is_meant(pattern: Any, path: str, is_folder: bool) -> bool:
+    """Whether a pattern names this path itself; pathspec's patterns also match what is in a folder that they name."""
+    for seen in (path, f"{path}/") if is_folder else (path,):
+        found = pattern.regex.match(seen) if pattern.regex is not None else None
+        if found is not None and (found.groupdict().get("ps_d") is None or found.end("ps_d") == len(seen)):
+            return True
+    return False
+
+
 def _patterns(file: str) -> list[str]:
     return [line for line in _text(file).split("\n") if line.strip() and not line.startswith("#")]
 
@@ -122,7 +142,7 @@ def _started(root: str) -> Popen[bytes]:
     import subprocess
 
     own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    place = {"GIT_DIR": os.path.join(root, ".git"), "GIT_WORK_TREE": root, "GIT_LITERAL_PATHSPECS": "1"}
+    place = {"GIT_DIR": os.path.join(root, ".git"), "GIT_WORK_TREE": root}
     ask = ("check-ignore", "--no-index", "--stdin", "-z", "--verbose", "--non-matching")
     return subprocess.Popen(
         ("git", "-c", "core.excludesFile=", *ask),
