@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wdlint import progress, report
-from wdlint.arguments import FORMATS, POLICIES
+from wdlint.arguments import FORMATS, POLICIES, plain
 from wdlint.commands import cli
 from wdlint.config import KEYS
 from wdlint.grouping.policy import POLICIES as KNOWN_POLICIES
@@ -580,18 +582,71 @@ def test_version_and_help_import_nothing_heavy(tmp_path: Path) -> None:
         assert done.stdout.splitlines()[-1] == "[] ['wdlint', 'wdlint.arguments', 'wdlint.cli', 'wdlint.commands']"
 
 
-def test_a_tree_without_sites_imports_nothing_heavy(tree: Path) -> None:
+def test_a_tree_without_sites_imports_little(tree: Path) -> None:
+    """Each of these takes as long to load as many files take to look at."""
     (tree / "train.py").write_text("x = 1\n")
     program = (
-        "import sys; sys.argv = ['wdlint', 'check']\n"
+        "import sys; sys.argv = ['wdlint', 'check', *sys.argv[1:]]\n"
         "from wdlint.cli import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
-        "heavy = {'torch', 'libcst', 'rich', 'ruamel', 'pathspec', 'multiprocessing', 'transformers'}\n"
-        "print(sorted({name.partition('.')[0] for name in sys.modules} & heavy))"
+        "print(*sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=tree, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    heavy = {
+        "click", "torch", "libcst", "rich", "ruamel", "pathspec", "platformdirs", "multiprocessing", "transformers",
+        "json", "tomllib", "importlib.metadata", "subprocess", "fnmatch", "difflib", "textwrap", "shutil", "tempfile",
+    }  # fmt: skip
+    ours = {
+        "wdlint.commands", "wdlint.linter", "wdlint.rule", "wdlint.suppressions", "wdlint.pages", "wdlint.report.frame",
+        "wdlint.reading.scout", "wdlint.reading.text", "wdlint.optimizers.registry", "wdlint.grouping.policy",
+    }  # fmt: skip
+    command = [sys.executable, "-c", "import sys; print(*sys.modules)"]
+    started = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    for arguments in (("--no-cache",), ("--no-cache", "--quiet", "train.py")):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments], cwd=tree, capture_output=True, text=True, check=True
+        )
+        loaded = set(done.stdout.splitlines()[-1].split())
+        assert loaded & (heavy | ours) - started == set()
+
+
+def test_a_run_that_is_told_again_imports_next_to_nothing(tree: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "wdlint", "check", "--cache-dir", "../kept"]
+    for path in (tree, tree / "train.py"):
+        os.utime(path, (0, 0))
+
+    def imported() -> set[str]:
+        done = subprocess.run(command, cwd=tree, capture_output=True, text=True)
+        assert done.returncode == 1
+        return {name for line in done.stderr.splitlines() if (name := line.split()[-1]).startswith("wdlint")}
+
+    time.sleep(2.1)  # until then the folder counts as just written
+    imported()
+    assert imported() == {"wdlint", "wdlint.cli", "wdlint.replay", "wdlint.terminal"}
+
+
+OPTION = [
+    "--fix", "--diff", "--unsafe-fixes", "--no-unsafe-fixes", "--select", "--select=WD1,WD2", "--ignore", "WD101",
+    "-q", "-j", "2", "-j2", "--jobs=3", "--jobs", "x", "--output-format", "json", "--output-format=xml",
+    "--color=never", "--", "-", "a.py", "src", "--config", "x=1", "--isolated", "--no-cache", "--cache-dir", "kept",
+    "--cache-dir=", "-o", "out", "-oout", "-qv", "--sel=WD1", "--fix=1", "--no-fix", "--exclude", "a,b", "--model",
+    "m:f", "--add-ignore", "--policy", "strict", "--fail-on", "error", "--show-files", "--statistics", "-h",
+    "--no-such-option", "", "--per-file-ignores", "a:WD1", "--respect-gitignore", "--no-force-exclude",
+    "--stdin-filename", "--verbose", "--no-no-cache", "-1",
+]  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(words=st.lists(st.sampled_from(OPTION), max_size=6))
+def test_arguments_are_read_as_click_reads_them(words: list[str]) -> None:
+    said = plain(words)
+    if said is not None:
+        assert said == cli.commands["check"].make_context("check", list(words)).params
+
+
+def test_most_arguments_need_no_click() -> None:
+    assert plain(["src", "--select=WD1", "--no-cache", "-q", "-j", "2", "--output-format", "json"]) is not None
+    assert plain(["--fix", "--unsafe-fixes", "--no-show-fixes", "a.py"]) is not None
 
 
 def test_version_is_quick() -> None:

@@ -70,7 +70,7 @@ def plain(words: Sequence[str]) -> dict[str, Any] | None:
         name = option.removeprefix("--").replace("-", "_")
         if option in _FLAGS and not equals:
             said[name] = True
-        elif (on := "--" + option.removeprefix("--no-")) in _SWITCHES and not equals:
+        elif (on := option.replace("--no-", "--", 1)) in _SWITCHES and not equals:
             said[on.removeprefix("--").replace("-", "_")] = option == on
         elif option in _LISTS or option in _VALUES:
             value = value if equals else next(rest, "")

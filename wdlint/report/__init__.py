@@ -57,7 +57,7 @@ def _text(module: str) -> Callable[[Report], Iterable[str]]:
     def render(report: Report) -> Iterator[str]:
         from wdlint.report.closing import closing
 
-        if not report.statistics:
+        if not report.statistics and any(result.findings for result in report.results):
             yield from importlib.import_module(f"wdlint.report.{module}").render(report)
         yield from closing(report)
 
