@@ -31,16 +31,22 @@ HOSTILE: dict[str, str | bytes] = {
     "lists that it does not": SITE + "x = " + "[" * 1_000 + "]" * 1_000 + "\n",
     "elif": SITE + "if a:\n pass\n" + "elif b:\n pass\n" * 10_000,
     "lambda": SITE + "x = " + "lambda: " * 10_000 + "1\n",
+    "a thousand elif": SITE + "if a:\n pass\n" + "elif b:\n pass\n" * 1_000,
+    "a thousand not": SITE + "x = " + "not " * 1_000 + "1\n",
+    "a string beyond the limit": SITE + "x = '" + "y" * 5_000_000 + "'\n",
     "not": SITE + "x = " + "not " * 10_000 + "1\n",
+    "calls in a short chain": SITE + "x = a" + ".b()" * 199 + "\n",
+    "calls in a long chain": SITE + "x = a" + ".b()" * 1_000 + "\n",
     "calls in a chain": SITE + "x = a" + ".b()" * 250 + "\n",
     "sums": SITE + "x = " + " + ".join(["a"] * 1_000) + "\n",
     "attributes": SITE + "x = a" + ".b" * 1_000 + "\n",
     "minus": SITE + "x = " + "-" * 1_000 + "a\n",
     "strings side by side": SITE + "x = (" + "'a' " * 1_000 + ")\n",
 }
-ODD: dict[str, str | bytes] = {  # these end no parser: one command reads them all
+ODD: dict[str, str | bytes] = {  # these end no parser
     "carriage returns alone": SITE.replace("\n", "\r"),
     "a NUL": SITE + "x = '\0'\n",
+    "a NUL in a comment": SITE + "# \0\n",
     "a long number": SITE + "x = " + "9" * 5_000 + "\n",
     "except of Python 2": SITE + "try:\n pass\nexcept E, e:\n pass\n",
     "print of Python 2": SITE + "print 'x'\n",
@@ -63,22 +69,13 @@ ODD: dict[str, str | bytes] = {  # these end no parser: one command reads them a
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", [*HOSTILE, *ODD])
 def test_hostile(name: str, tmp_path: Path) -> None:
-    _checked({name: HOSTILE[name]}, tmp_path)
-
-
-def test_odd(tmp_path: Path) -> None:
-    _checked(ODD, tmp_path)
-
-
-def _checked(contents: dict[str, str | bytes], folder: Path) -> None:
-    """Check and fix files: each is fixed or said to be unreadable, and then as it was; so is one that is harmless."""
-    files = {name: folder / f"hostile{index}.py" for index, name in enumerate(contents)}
-    data = {name: text.encode() if isinstance(text, str) else text for name, text in contents.items()}
-    for name, file in files.items():
-        file.write_bytes(data[name])
-    (folder / "harmless.py").write_text(SITE)
+    """The file is fixed, or said to be unreadable and then as it was; another beside it is fixed."""
+    text = (HOSTILE | ODD)[name]
+    data = text.encode() if isinstance(text, str) else text
+    (tmp_path / "hostile.py").write_bytes(data)
+    (tmp_path / "harmless.py").write_text(SITE)
 
     def bounded() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
@@ -87,20 +84,18 @@ def _checked(contents: dict[str, str | bytes], folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "wdlint", "check", "--no-cache", "--isolated", "--select", "WD101,WD900",
          "--unsafe-fixes", "--fix", "--output-format", "json"],
-        cwd=folder, capture_output=True, text=True, preexec_fn=bounded, timeout=120,
+        cwd=tmp_path, capture_output=True, text=True, preexec_fn=bounded, timeout=120,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stderr
     assert "Traceback" not in done.stderr
-    found = [one["filename"] for one in json.loads(done.stdout)]
-    assert {one["code"] for one in json.loads(done.stdout)} <= {"WD900"}  # all that is left
-    assert len(found) == len(set(found))
-    assert set(found) <= {file.name for file in files.values()}
-    assert "AdamW" in (folder / "harmless.py").read_text()
-    for name, file in files.items():
-        if file.name in found:
-            assert file.read_bytes() == data[name], name
-        elif name != "UTF-16":  # in whose bytes nothing looks like an optimizer
-            assert b"AdamW" in file.read_bytes(), name
+    found = json.loads(done.stdout)
+    assert [(one["filename"], one["code"]) for one in found] in ([], [("hostile.py", "WD900")])  # all that is left
+    assert "AdamW" in (tmp_path / "harmless.py").read_text()
+    after = (tmp_path / "hostile.py").read_bytes()
+    if found or name == "UTF-16":  # in whose bytes nothing looks like an optimizer
+        assert after == data
+    else:
+        assert b"AdamW" in after
 
 
 def _never(path: Path, *rest: object) -> FileResult:
@@ -138,3 +133,35 @@ def test_a_worker_that_dies_costs_one_file(tmp_path: Path, monkeypatch: pytest.M
     tasks = [Task(str(tmp_path / name), name, str(tmp_path), LintSettings(frozenset())) for name in names]
     results = [result for _, result in runner.run(runner.check, tasks, 2, runner.size)]
     assert [type(result).__name__ for result in results] == ["FileResult", "Lost", "FileResult"]
+
+
+def test_a_file_that_takes_too_long_to_fix_is_left_as_it_is(tmp_path: Path) -> None:
+    """And said so; it is reported, and the others are fixed."""
+    (tmp_path / "a.py").write_text(SITE)
+    (tmp_path / "slow.py").write_text(SITE)
+    (tmp_path / "z.py").write_text(SITE)
+    program = (
+        "from wdlint import limits\n"
+        "from wdlint.fixing import apply\n"
+        "proved = apply.proved\n"
+        "def slowly(source, *rest):\n"
+        "    while source.filename.startswith('slow'): pass\n"
+        "    return proved(source, *rest)\n"
+        "apply.proved = slowly\n"
+        "limits.SECONDS = 2\n"
+        "import wdlint.__main__\n"
+    )
+    arguments = ("check", "--no-cache", "--isolated", "--select", "WD101", "--unsafe-fixes", "--fix")
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr == "slow.py: not fixed: takes longer than 2 seconds of processor time\n"
+    assert "slow.py:2:" in done.stdout
+    assert "Fixed 2 findings in 2 files." in done.stdout
+    assert (tmp_path / "slow.py").read_text() == SITE
+    assert "AdamW" in (tmp_path / "z.py").read_text()
+    done = subprocess.run(
+        [*command, "--stdin-filename", "slow.py"], cwd=tmp_path, input=SITE, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (1, SITE)
+    assert "slow.py: not fixed: takes longer than 2 seconds" in done.stderr

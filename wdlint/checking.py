@@ -350,11 +350,23 @@ def _fix_files(run: Run, tasks: list[runner.Task], outcome: Outcome) -> None:
             applicability=run.applicable,
             write=not run.options.diff,
         )
-        done = runner.guarded(fix, Path(task.path))
+        done = _in_time(partial(runner.guarded, fix, Path(task.path)), task.filename)
         if isinstance(done, runner.Crash):
             outcome.crash(task.filename, done)
-        else:
+        elif done is not None:
             outcome.take(task.filename, done, quiet=run.options.quiet)
+
+
+def _in_time(work: Callable[[], T], filename: str) -> T | None:
+    """The result of fixing a file; None, and a word about it, where that takes too long."""
+    from wdlint import limits
+
+    try:
+        return work()
+    except limits.OutOfTime:
+        runner.project.cache_clear()  # what was being looked at is half done
+        note(f"{filename}: not fixed: takes longer than {limits.SECONDS} seconds of processor time")
+        return None
 
 
 def _fixable(result: FileResult, applicable: frozenset[Applicability]) -> bool:
@@ -438,7 +450,10 @@ def _fix_text(run: Run, source: Source, lint: Callable[[Source], FileResult], ou
     from wdlint.fixing.apply import fix_text
     from wdlint.fixing.edits import NotWritten, encode
 
-    done = runner.guarded(partial(fix_text, relint=lint, applicability=run.applicable), source)
+    fix = partial(fix_text, relint=lint, applicability=run.applicable)
+    done = _in_time(partial(runner.guarded, fix, source), source.filename)
+    if done is None:
+        return source.raw
     if isinstance(done, runner.Crash):
         outcome.crash(source.filename, done)
         return source.raw

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from wdlint import limits
 from wdlint.findings import Applicability, Edit, FileResult, Finding
 from wdlint.fixing.edits import NotWritten, OverlappingEdits, apply
 from wdlint.fixing.edits import write as write_file
@@ -43,7 +44,7 @@ _Identity = tuple[str, str, int, tuple[str, ...], int]
 def fix_file(path: Path, filename: str, relint: Relint, applicability: frozenset[Applicability], write: bool) -> Fixed:
     """Fix a file, and write it when `write` says so and something changed.
 
-    Raises UnreadableFile.
+    Raises UnreadableFile, OutOfTime.
     """
     source = read_source(path, filename)
     done = fix_text(source, relint, applicability)
@@ -56,7 +57,15 @@ def fix_file(path: Path, filename: str, relint: Relint, applicability: frozenset
 
 
 def fix_text(source: Source, relint: Relint, applicability: frozenset[Applicability]) -> Fixed:
-    """Make the fixes of these levels on a text, each proved; writes nothing."""
+    """Make the fixes of these levels on a text, each proved; writes nothing.
+
+    Raises OutOfTime.
+    """
+    with limits.limited(limits.SECONDS):
+        return _fixed(source, relint, applicability)
+
+
+def _fixed(source: Source, relint: Relint, applicability: frozenset[Applicability]) -> Fixed:
     start, result, passes = source, relint(source), 0
     fixed: list[Finding] = []
     refused: dict[_Identity, str] = {}
