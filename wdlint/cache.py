@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wdlint import __version__, replay
-from wdlint.findings import FileResult
 from wdlint.folders import user_cache
+from wdlint.results import FileResult
 
 if TYPE_CHECKING:
     from wdlint.runner import Task
@@ -219,7 +219,7 @@ class _Results(pickle.Unpickler):
     """Reads what `Cache.write` writes, and no other objects."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module == "wdlint.findings" and name[:1].isupper():
+        if module in ("wdlint.findings", "wdlint.results") and name[:1].isupper():
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} is no result")
 

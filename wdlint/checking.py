@@ -10,31 +10,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from wdlint import __version__, runner
 from wdlint.config import KEYS, ConfigError, Settings, configuration, override, show
 from wdlint.discovery import Listing, discover, is_excluded, project_root
-from wdlint.findings import Applicability, FileResult, Finding, Span
 from wdlint.folders import SAVED, user_cache
 from wdlint.looking import LintSettings
 from wdlint.reading.content import UnreadableFile
-from wdlint.report import Report, RulePage, render
+from wdlint.results import Applicability, FileResult
 from wdlint.terminal import coloured, emit, emit_bytes, is_terminal, note, terminal_columns
 
 if TYPE_CHECKING:
     from wdlint.cache import Cache
+    from wdlint.findings import Finding, Span
     from wdlint.fixing.apply import Fixed
     from wdlint.models.parameters import Inventory
     from wdlint.optimizers.added import Added
     from wdlint.reading.text import Source
+    from wdlint.report import RulePage
 
 T = TypeVar("T")
 TEXT_FORMATS = ("full", "concise", "grouped")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """The options of `wdlint check` as they were given; None where one was not."""
 
     paths: tuple[str, ...]
@@ -75,8 +75,7 @@ class Options:
     policy: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One call of the command. `settings` are those of the current folder: they say how to report.
 
     `saved`: the optimizer classes that the user has probed. `models`: what was built, or None where that failed, by
@@ -87,8 +86,8 @@ class Run:
     settings: Settings
     settings_of: Callable[[str], Settings]
     saved: tuple[Added, ...]
-    models: dict[tuple[str, Path], Inventory | None] = field(default_factory=dict)
-    _alike: dict[int, LintSettings] = field(default_factory=dict)
+    models: dict[tuple[str, Path], Inventory | None]
+    alike: dict[int, LintSettings]  # by the settings that they come of
 
     @property
     def fixing(self) -> bool:
@@ -105,9 +104,9 @@ class Run:
         """How to check the file at this absolute path, under the settings of its folder."""
         if settings.per_file_ignores or settings.models:
             return self._lint_settings(path, settings)
-        if id(settings) not in self._alike:
-            self._alike[id(settings)] = self._lint_settings(path, settings)
-        return self._alike[id(settings)]
+        if id(settings) not in self.alike:
+            self.alike[id(settings)] = self._lint_settings(path, settings)
+        return self.alike[id(settings)]
 
     def _lint_settings(self, path: str, settings: Settings) -> LintSettings:
         return LintSettings(
@@ -194,7 +193,7 @@ def check(options: Options, words: Sequence[str] | None = None) -> int:
     if file is not None and options.isolated:
         raise ConfigError("--isolated reads no configuration file, and --config names one")
     settings_of = configuration(overrides, file=file, isolated=options.isolated)
-    run = Run(options, settings_of(os.getcwd()), settings_of, () if options.isolated else _saved())
+    run = Run(options, settings_of(os.getcwd()), settings_of, () if options.isolated else _saved(), {}, {})
     if options.add_ignore is not None and run.fixing:
         raise ConfigError("--add-ignore writes comments instead of fixes: leave out --fix, --fix-only, --diff")
     from_stdin = "-" in options.paths or options.stdin_filename is not None
@@ -508,6 +507,8 @@ def _report(run: Run, outcome: Outcome, stdin: Source | None, to_stderr: bool) -
     silent = options.quiet or outcome.failed  # no praise beside an error
     if silent and as_text and not any(result.findings for result in outcome.results.values()):
         return
+    from wdlint.report import Report, render
+
     stream = None if options.output_file else sys.stderr if to_stderr else sys.stdout
     colour = as_text and coloured(options.color, stream)
     report = Report(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wdlint import catalogue
 from wdlint.arguments import FORMATS, POLICIES
-from wdlint.findings import Severity
+from wdlint.results import Severity
 
 if TYPE_CHECKING:
     import re
@@ -59,8 +58,7 @@ class ConfigError(Exception):
     """Wrong configuration or a wrong option; the message names the file, and the line where there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Globs:
+class Globs(NamedTuple):
     """Patterns of `exclude` or `per-file-ignores`: one with a slash is a path seen from `base`, one without
     is a name. As in ruff, `*` also matches slashes."""
 
@@ -101,8 +99,7 @@ def _compiled(patterns: tuple[str, ...], base: str) -> tuple[re.Pattern[str], re
     return of_names, of_paths
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """One layer of rule selection; a layer with `select` forgets the layers below it, as in ruff."""
 
     select: tuple[str, ...] | None = None
@@ -110,8 +107,7 @@ class Selection:
     ignore: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What a configuration file and the command line say together; `source` is None for the defaults."""
 
     root: Path
@@ -208,16 +204,16 @@ def show(settings: Settings, path: Path) -> Iterable[str]:
     """The settings of the file at `path`, a line each."""
     yield f"# settings for {path}"
     yield f"# from {settings.source or 'the defaults'}"
-    for one in fields(Settings):
-        if one.name not in ("root", "source", "selections"):
-            value = getattr(settings, one.name)
-            if one.name == "exclude":
+    for name in Settings._fields:
+        if name not in ("root", "source", "selections"):
+            value = getattr(settings, name)
+            if name == "exclude":
                 value = [text for patterns in value for text in patterns.texts]
-            if one.name in ("per_file_ignores", "models"):
+            if name in ("per_file_ignores", "models"):
                 value = {patterns.texts[0]: meant for patterns, meant in value}
-            if one.name == "optimizers":
+            if name == "optimizers":
                 value = {entry.law.path: entry.law.mode for entry in value}
-            yield f"{one.name.replace('_', '-')} = {_toml(value)}"
+            yield f"{name.replace('_', '-')} = {_toml(value)}"
     yield f"rules = {_toml(tuple(sorted(settings.codes(path))))}"
 
 

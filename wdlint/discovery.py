@@ -6,9 +6,10 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from wdlint.config import CONFIG_FILES, Settings
 from wdlint.ignoring import IGNORE_FILE, Ignores, exclude_file
@@ -20,8 +21,7 @@ _CONFIG = frozenset(CONFIG_FILES)
 _DECIDING = _CONFIG | {IGNORE_FILE}
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A file to check: where it is (absolute), what reports call it, the folder of its project, its settings."""
 
     path: str
@@ -30,16 +30,14 @@ class File:
     settings: Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """A path that could not be followed, and why."""
 
     filename: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """What was found: the files, sorted, each once; what stood in the way; all that decided about it: the folders that
     were listed, and files with settings or patterns in and above them."""
 
@@ -119,8 +117,7 @@ def display(path: str | Path) -> str:
     return path.removeprefix(os.path.join(here, ""))
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
+class _Folder(NamedTuple):
     path: str
     root: str  # of the project
     settings: Settings
@@ -168,11 +165,11 @@ class _Walk:
         names = {entry.name for entry in entries}
         self.looked.extend(os.path.join(folder.path, name) for name in _DECIDING & names)
         if not _CONFIG.isdisjoint(names):
-            folder = replace(folder, settings=self.settings_of(folder.path))
+            folder = folder._replace(settings=self.settings_of(folder.path))
         if not _MARKS.isdisjoint(names):
-            folder = replace(folder, root=str(project_root(Path(folder.path), Path(folder.root))))
+            folder = folder._replace(root=str(project_root(Path(folder.path), Path(folder.root))))
         if ".git" in names and folder.ignores.root != folder.path:  # what a repository ignores is its own affair
-            folder = replace(folder, ignores=self._ignores(folder.path, is_repository=True))
+            folder = folder._replace(ignores=self._ignores(folder.path, is_repository=True))
             ended.callback(folder.ignores.close)
         excludes = folder.settings.excludes
         for entry in entries:

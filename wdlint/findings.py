@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
-
-class Severity(enum.StrEnum):
-    """How sure and how bad: `error` contradicts itself, `warning` is likely harmful, `advice` is convention."""
-
-    ADVICE = "advice"
-    WARNING = "warning"
-    ERROR = "error"
-
-    @property
-    def rank(self) -> int:
-        """0 for advice, 1 for warning, 2 for error."""
-        return list(Severity).index(self)
-
-
-class Applicability(enum.StrEnum):
-    """`safe`: training stays the same or a bug is undone beyond doubt; `unsafe`: numbers change; `display`: text."""
-
-    SAFE = "safe"
-    UNSAFE = "unsafe"
-    DISPLAY = "display"
+from wdlint.results import Applicability as Applicability
+from wdlint.results import FileResult as FileResult
+from wdlint.results import Severity as Severity
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -104,20 +86,3 @@ class Unresolved:
 
     span: Span
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileResult:
-    """All that checking one file gave. `suppressed` pairs findings with the reason written beside the comment.
-
-    `looked`: files beside the Python files of the project that were read or looked for in vain; None where nothing but
-    the file itself was looked at. `partial`: the result may be another one next time.
-    """
-
-    filename: str
-    findings: tuple[Finding, ...] = ()
-    suppressed: tuple[tuple[Finding, str], ...] = ()
-    unresolved: tuple[Unresolved, ...] = ()
-    sites: int = 0
-    looked: tuple[str, ...] | None = None
-    partial: bool = False

@@ -11,14 +11,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from wdlint.findings import FileResult, Finding, Position, Severity, Span
 from wdlint.looking import LintSettings, look
 from wdlint.reading.content import UnreadableFile
+from wdlint.results import FileResult
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -36,23 +35,20 @@ BATCH = 8  # tasks handed to a worker at once
 LOOK = 1.0  # seconds between two looks of an idle worker whether its parent is still there
 
 
-@dataclass(frozen=True, slots=True)
-class Crash:
+class Crash(NamedTuple):
     """An exception where there should be none: a bug of ours. `error` is one line, `trace` the traceback."""
 
     error: str
     trace: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(NamedTuple):
     """A task whose process ended without a word; `exitcode` is negative for a signal."""
 
     exitcode: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """One file to check, and how."""
 
     path: str
@@ -86,6 +82,8 @@ def within(work: Callable[[], FileResult], filename: str) -> FileResult:
             return work()
     except limits.OutOfTime:
         project.cache_clear()  # what was being looked at is half done
+        from dataclasses import replace
+
         reason = f"not checked: takes longer than {limits.SECONDS} seconds of processor time"
         return replace(unreadable(filename, reason), partial=True)
 
@@ -106,6 +104,8 @@ def died(task: Task, lost: Lost) -> FileResult:
 
 def unreadable(filename: str, reason: str, row: int = 1, column: int = 1) -> FileResult:
     """A result that is WD900 alone."""
+    from wdlint.findings import Finding, Position, Severity, Span
+
     span = Span(filename, Position(row, column), Position(row, column + 1))
     finding = Finding("WD900", "unreadable-file", Severity.ERROR, reason, span)
     return FileResult(filename, (finding,))
@@ -141,8 +141,7 @@ def run(
         yield task, guarded(work, task)
 
 
-@dataclass(frozen=True, slots=True)
-class _Worker:
+class _Worker(NamedTuple):
     process: BaseProcess
     connection: Connection
     held: deque[int]  # indices handed out and not yet answered; the first is being worked on

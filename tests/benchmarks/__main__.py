@@ -5,13 +5,15 @@
 
 A virtual environment with its peers is made once and used again (`--venv`); this wdlint is installed into it anew. Each
 row is the median of paired runs: the two commands run in turn, and the ratio is taken pair by pair, so that a machine
-whose speed drifts does not decide. The last column says how many pairs there were: no further one is begun once a row
-has taken `--limit` seconds.
+whose speed drifts does not decide. The last column says how many pairs there were: five, unless `--limit` ends a row.
+
+`warm`: nothing has changed since the run before. `edited`: one file has. Memory is that of the largest process.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import statistics
@@ -25,7 +27,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent.parent.parent
 PEERS = ("ruff", "torchfix", "fixit")
-ROWS = ("cold", "warm", "diff", "fix")
+ROWS = ("cold", "warm", "edited", "diff", "fix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def beside(
     options: argparse.Namespace,
     before: Callable[[], None] = lambda: None,
 ) -> Row:
-    """A row of the table: both commands in turn. Where there is time for several pairs, the first does not count."""
+    """A row of the table: both commands in turn, `before` before each. The first pair counts only where it is alone."""
     pairs: list[tuple[Took, Took]] = []
     began = time.monotonic()
     while len(pairs) <= options.runs and (not pairs or time.monotonic() - began < options.limit):
@@ -132,9 +134,13 @@ def rows(options: argparse.Namespace, programs: Path, scratch: Path) -> Iterator
         if "warm" in options.rows:
             kept = [*check, "--cache-dir", str(scratch / "wdlint"), "."]
             ruff_kept = [*ruff, "--cache-dir", str(scratch / "ruff"), "."]
-            took(kept, tree)
-            took(ruff_kept, tree)
+            for _ in range(2):  # the first may come too soon after the tree, or wdlint, was written
+                took(kept, tree)
+                took(ruff_kept, tree)
+                time.sleep(2)
             yield beside(f"{name}, warm", kept, ruff_kept, "ruff, warm", tree, options)
+        if "edited" in options.rows:
+            yield _edited(tree, check, ruff, scratch, options)
         if "diff" in options.rows:
             yield beside(f"{name}, --diff", [*cold, "--diff", "."], [*ruff_cold, "."], "ruff", tree, options)
         if "fix" in options.rows:
@@ -148,6 +154,20 @@ def rows(options: argparse.Namespace, programs: Path, scratch: Path) -> Iterator
             yield beside(f"{file.name}, one file", ours, [python, "-P", "-c", code], against, file.parent, options)
     if options.grow is not None:
         yield from _growth(options.grow, cold, scratch, options)
+
+
+def _edited(tree: Path, check: list[str], ruff: list[str], scratch: Path, options: argparse.Namespace) -> Row:
+    copy = scratch / "edited" / tree.name
+    shutil.copytree(tree, copy, symlinks=True)
+    file = max(copy.rglob("*.py"), key=lambda path: path.stat().st_size)
+
+    def edit() -> None:
+        with file.open("a") as stream:
+            stream.write("\n#")
+
+    kept = [*check, "--cache-dir", str(scratch / "wdlint"), "."]
+    ruff_kept = [*ruff, "--cache-dir", str(scratch / "ruff"), "."]
+    return beside(f"{tree.name}, one file edited", kept, ruff_kept, "ruff, edited", copy, options, before=edit)
 
 
 def _fixing(tree: Path, cold: list[str], ruff_cold: list[str], scratch: Path, options: argparse.Namespace) -> Row:
@@ -208,7 +228,7 @@ def main() -> None:
         "--rows", nargs="*", choices=ROWS, default=ROWS, help="what to do with each tree [default: all]"
     )
     parser.add_argument("--runs", type=int, default=5, help="pairs of runs for each row [default: 5]")
-    parser.add_argument("--limit", type=float, default=60, help="seconds for each row [default: 60]")
+    parser.add_argument("--limit", type=float, default=math.inf, help="seconds for each row [default: none]")
     parser.add_argument(
         "--venv", type=Path, default=HERE / ".benchmarks", help="the environment [default: .benchmarks]"
     )
