@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wdlint.reading import callers, calls, conditions, containers, settings
+from wdlint.reading import branches, callers, calls, conditions, containers, settings
 from wdlint.reading.imports import module_file, source_file, starred, submodule_file, targets
 from wdlint.reading.project import Project
 from wdlint.reading.tree import (
@@ -386,6 +386,8 @@ class Evaluator:
             bindings, complete = module.leaving(scope, name)
         if not isinstance(scope, ast.Lambda) and bindings and _declared_outside(module, scope, name):
             return None
+        if not isinstance(scope, ast.Lambda):
+            bindings = branches.taken(self, scope, bindings, frame)
         values = []
         if bindings:
             inner = frame if frame.function is scope else self.frame(module)
