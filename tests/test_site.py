@@ -19,6 +19,7 @@ import pytest
 
 from wdlint.facts.beside import beside, exclusive
 from wdlint.facts.membership import Membership, Memberships, at, built_in, memberships
+from wdlint.models import atlas
 from wdlint.models.kinds import classify
 from wdlint.models.parameters import Inventory, Origin, from_raw
 from wdlint.reading.evaluate import Evaluator
@@ -219,6 +220,19 @@ def test_the_model_that_is_named(wdlint: Wdlint, tmp_path: Path) -> None:
     said = json.loads(other.stdout)
     assert said["unresolved"] == "the code groups the parameters of GPT2LMHeadModel, not of ResNet"
     assert {one["optimizer"] for one in said["parameters"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("model", "whole"),
+    [("net", True), ("self.net", True), ("net.module", True), ("net.fc", False), ("self.net.fc", False)],
+)
+def test_a_part_of_the_named_model_is_not_all_of_it(model: str, whole: bool, tmp_path: Path) -> None:
+    text = f"import torch\n\n\ndef make(self, net):\n    return torch.optim.SGD({model}.parameters(), 0.1)\n"
+    named = atlas.find("torchvision", "resnet18")
+    assert named is not None
+    found = of(tmp_path, text, "SGD", named)
+    assert (not found.unresolved) is whole
+    assert all(isinstance(one, Membership if whole else Unknown) for one in found.of.values())
 
 
 def test_a_notebook_is_asked_by_cell_and_row(wdlint: Wdlint, tmp_path: Path) -> None:

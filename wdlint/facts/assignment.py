@@ -144,7 +144,7 @@ class Worlds:
     def of_receiver(self, node: ast.expr, module: Module) -> World | None:
         """The model that an expression names: the one in the code, else the one that the user had built."""
         found = self.of_value(self.evaluator.evaluate(node, self.evaluator.frame(module)))
-        if found is not None or self.built is None:
+        if found is not None or self.built is None or _is_part(node, module, self.built):
             return found
         if "built" not in self.known:
             self.known["built"] = world(self.built)
@@ -159,6 +159,20 @@ class Worlds:
         found = self.known["loaded"]
         assert found is not None
         return Submodule(found, "")
+
+    def copied(self, whole: World, node: ast.Call) -> World:
+        """The copy of a model that a call makes."""
+        key = (id(whole), id(node), "copied")
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = world(whole.inventory)
+            found.exact = whole.exact
+        return found
+
+    def in_memory(self, tensor: Tensor) -> bool:
+        """Whether a tensor is one of a model that is running."""
+        running = (one for one in self.known.values() if one is not None and one.inventory.origin is Origin.LIVE)
+        return any(one.tensors.get(tensor.parameter.name) is tensor for one in running)
 
     def altered(self, whole: World, node: ast.expr, module: Module) -> World:
         """The model after the code has replaced parts of it and put a wrapper around it."""
@@ -200,6 +214,22 @@ class Worlds:
         made = self.known[key]
         assert made is not None
         return made
+
+
+def _is_part(node: ast.expr, module: Module, whole: Inventory) -> bool:
+    """Whether an expression may name a part of a model rather than all of it: `model.head`, `self.net.head`.
+
+    `self.model` is all of it, but within its own class.
+    """
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.insert(0, node.attr)
+        node = node.value
+    if isinstance(node, ast.Name) and node.id == "self":
+        around = next((one for one in module.ancestors(node) if isinstance(one, ast.ClassDef)), None)
+        if around is not None and around.name != whole.model_class:
+            names = names[1:]
+    return any(name in whole.modules for name in names)
 
 
 def identity(value: Value | None) -> object:

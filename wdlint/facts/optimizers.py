@@ -108,6 +108,12 @@ class Group:
     members: Value
     mapping: Mapping | None = None
     added: bool = False  # through add_param_group
+    written: Mapping | None = None  # as the code makes it, where it was seen in memory and may hold something else now
+
+    @property
+    def as_written(self) -> Group:
+        """The group as the code makes it."""
+        return replace(self, mapping=self.written or self.mapping)
 
     @property
     def selections(self) -> tuple[Selection, ...] | None:
@@ -586,7 +592,7 @@ def _really_held(groups: tuple[Group, ...], real: Given) -> Iterator[Group]:
             replace(entry, value=agreed(entry.value, held.get(entry.key, entry.value)))
             for entry in group.mapping.entries
         )
-        yield replace(group, mapping=replace(group.mapping, entries=entries))
+        yield replace(group, mapping=replace(group.mapping, entries=entries), written=group.mapping)
 
 
 def agreed(believed: Value, real: Value) -> Value:

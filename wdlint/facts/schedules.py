@@ -40,7 +40,7 @@ def overwritten(writer: DecayWriter, evaluator: Evaluator) -> Iterator[Overwritt
 def _of_site(site: OptimizerSite) -> Iterator[Overwritten]:
     first = Group(Unknown("what the optimizer is built with"))
     for variant in site.variants or ((first, *site.added),):
-        decays = [site.decay_of(group) for group in variant]
+        decays = [site.decay_of(group.as_written) for group in variant]  # before the schedule's first step
         spared = tuple(decay for decay in decays if _is_spared(decay))
         others = tuple(decay for decay in decays if not _is_spared(decay))
         if spared and others:

@@ -67,6 +67,12 @@ class Models(Protocol):
     def wrapped(self, world: World, path: str) -> World:
         """The model inside a wrapper, whose path is given."""
 
+    def copied(self, world: World, node: ast.Call) -> World:
+        """The copy of a model that a call makes."""
+
+    def in_memory(self, tensor: Tensor) -> bool:
+        """Whether a tensor is one of a model that is running."""
+
 
 @dataclass(slots=True, eq=False)
 class Interpreter:
@@ -197,6 +203,11 @@ class Interpreter:
     def trains(self, tensor: Tensor) -> bool:
         """Whether a tensor is trained, as the model and the code interpreted so far say."""
         return self.frozen.get(tensor, tensor.parameter.requires_grad)
+
+    def freeze(self, tensor: Tensor, trains: bool) -> None:
+        """Remember what the code says of `requires_grad`; in a model that is running it has happened already."""
+        if not self.models.in_memory(tensor):
+            self.frozen[tensor] = trains
 
     @contextmanager
     def about(self, item: Any) -> Iterator[None]:

@@ -82,6 +82,8 @@ def call(run: Interpreter, path: str, args: list[Any], kwargs: dict[str, Any], n
             return args[0].copy()
         case ["copy", "deepcopy"] if args and not operations.holds_tensors(args[0]):
             return args[0]
+        case ["copy", "deepcopy"] if args and isinstance(args[0], Submodule):
+            return _copied(run, args[0], node)
         case ["re", function] if len(args) == 2 and not kwargs and function in ("search", "match", "fullmatch"):
             return _regex(run, function, args, node, scope)
         case ["re", "compile"] if len(args) == 1 and not kwargs and isinstance(args[0], str):
@@ -112,6 +114,15 @@ def call(run: Interpreter, path: str, args: list[Any], kwargs: dict[str, Any], n
         if isinstance(value, list | dict | set) and operations.holds_tensors(value):
             return Opaque(Unknown(f"`{path}()` of parameters"))
     return run.of_host(node, scope)
+
+
+def _copied(run: Interpreter, model: Submodule, node: ast.Call) -> Submodule:
+    """A model of its own, of which as much is frozen."""
+    copy = run.models.copied(model.world, node)
+    for tensor in dict.fromkeys(model.world.tensors.values()):
+        if tensor in run.frozen:
+            run.freeze(copy.tensors[tensor.parameter.name], run.frozen[tensor])
+    return Submodule(copy, model.path)
 
 
 def _passes_through(path: str) -> bool:
@@ -679,7 +690,7 @@ def _of_tensor(run: Interpreter, held: Tensor, name: str, args: list[Any]) -> An
             flag = args[0] if args else True
             if not isinstance(flag, bool):
                 raise NotFollowed("frozen or not, by something unknown")
-            run.frozen[held] = flag
+            run.freeze(held, flag)
             return held
         case "is_floating_point":
             return True

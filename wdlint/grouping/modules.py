@@ -327,7 +327,7 @@ def method(
             if not isinstance(flag, bool):
                 raise NotFollowed("frozen or not, by something unknown")
             for _, tensor in world.named_parameters(path):
-                run.frozen[tensor] = flag
+                run.freeze(tensor, flag)
             return held
         case "no_weight_decay" | "no_weight_decay_keywords":
             return set(declared(held, name))

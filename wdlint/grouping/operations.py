@@ -229,7 +229,7 @@ def set_attribute(run: Interpreter, held: Any, name: str, value: Any, receiver: 
         case Tensor() if name == "requires_grad":
             if not isinstance(value, bool):
                 raise NotFollowed("a parameter is frozen or not, by something unknown")
-            run.frozen[held] = value
+            run.freeze(held, value)
         case Tensor() if name in ("data", "grad"):
             pass
         case Submodule(world, path) if name in world.own.get(path, ()) or name in world.children.get(path, ()):

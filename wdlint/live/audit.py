@@ -23,6 +23,7 @@ from wdlint.looking import LintSettings
 from wdlint.optimizers import added, registry
 from wdlint.optimizers.added import Added
 from wdlint.report.inventory.of_code import code_table
+from wdlint.report.place import place
 
 
 def audit(
@@ -113,8 +114,11 @@ def _notes(model: LiveModel, optimizers: Sequence[LiveOptimizer], judged: Judged
         )
     if judged.suppressed:
         yield f"{judged.suppressed} findings are suppressed by comments in the code"
-    for optimizer in optimizers:
+    for optimizer, here, elsewhere in zip(optimizers, judged.built_at, judged.elsewhere, strict=True):
         yield from optimizer.notes
+        if elsewhere:
+            others = ", ".join(place(span, Path.cwd()) for span in elsewhere)
+            yield f"{optimizer.name} is taken as built at {place(here, Path.cwd())}; {others} makes the same groups"
         for index, group in enumerate(optimizer.groups):
             if not group.members and not group.foreign:
                 yield f"group {index} of {optimizer.name} is empty"

@@ -30,13 +30,15 @@ from wdlint.suppressions import own_codes
 class Judged:
     """The findings about all optimizers. `texts`: those written down as code, by the file name in their findings.
 
-    `built_at`: where each optimizer was built, in such a text where its code was not found. `decided`: for each
-    optimizer, where a parameter was put into its group, by name; what is not there was given as a whole.
+    `built_at`: where each optimizer was built, in such a text where its code was not found. `elsewhere`: for each, the
+    other places that may as well have built it. `decided`: for each, where a parameter was put into its group, by name;
+    what is not there was given as a whole.
     """
 
     findings: tuple[Finding, ...]
     texts: dict[str, Canonical]
     built_at: tuple[Span, ...]
+    elsewhere: tuple[tuple[Span, ...], ...]
     decided: tuple[Mapping[str, Span], ...]
     suppressed: int
 
@@ -60,7 +62,8 @@ def judge(model: LiveModel, optimizers: Sequence[LiveOptimizer], code: Code, set
         built_at.append(texts[name].span)
         findings += _by_itself(known, one, seen[index], texts[name], settings)
     decided = tuple({} if one is None else deciding(one.match, known) for one in found)
-    return Judged(tuple(findings), texts, tuple(built_at), decided, suppressed)
+    elsewhere = tuple(() if one is None else one.elsewhere for one in found)
+    return Judged(tuple(findings), texts, tuple(built_at), elsewhere, decided, suppressed)
 
 
 def _seen(known: World, optimizer: LiveOptimizer, optimizers: Sequence[LiveOptimizer]) -> Seen:
@@ -91,8 +94,11 @@ def _replaced(known: World, optimizer: LiveOptimizer, elsewhere: frozenset[str])
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """Where an optimizer was built; `elsewhere`: the other sites whose groups and settings are just the same."""
+
     source: Source
     match: Match
+    elsewhere: tuple[Span, ...] = ()
 
 
 def _found(known: World, optimizers: Sequence[LiveOptimizer], code: Code, project: Project) -> list[_Found | None]:
@@ -101,12 +107,13 @@ def _found(known: World, optimizers: Sequence[LiveOptimizer], code: Code, projec
     far: list[tuple[Source, Built]] | None = None
     found: list[_Found | None] = []
     for one in optimizers:
-        best, sole = _of(one, known, near)
-        if best is None:
+        options, unknown = _of(one, known, near)
+        if not any(option.match.otherwise == 0 for option in options):
             far = list(_sites(project, code.others)) if far is None else far
-            best, other = _of(one, known, far)
-            sole = sole or other
-        found.append(best or sole)
+            options, unknown = (
+                here + there for here, there in zip((options, unknown), _of(one, known, far), strict=True)
+            )
+        found.append(_best(options) or (unknown[0] if len(unknown) == 1 else None))
     return found
 
 
@@ -120,10 +127,10 @@ def _sites(project: Project, sources: Sequence[Source]) -> Iterator[tuple[Source
 
 def _of(
     optimizer: LiveOptimizer, known: World, sites: Sequence[tuple[Source, Built]]
-) -> tuple[_Found | None, _Found | None]:
-    """The site that agrees best, of equals the first; and the only one whose groups are not followed.
+) -> tuple[list[_Found], list[_Found]]:
+    """The sites that make these groups, and those whose groups are not followed.
 
-    Where none makes these groups, it can be no other.
+    Where none makes them and there is one whose groups are not followed, it can be no other.
     """
     options: list[_Found] = []
     unknown: dict[int, _Found] = {}
@@ -131,14 +138,22 @@ def _of(
         for match in matches(site, optimizer, known):
             if isinstance(match, Match):
                 options.append(_Found(source, match))
-                if not match.otherwise:
-                    return options[-1], None
             elif isinstance(site, OptimizerSite):
                 sole = matched(site, by_themselves(optimizer, site, known, Seen()), optimizer)
                 if not sole.otherwise:
                     unknown[id(site)] = _Found(source, sole)
-    best = max(options, key=lambda option: option.match.agreeing - option.match.otherwise, default=None)
-    return best, next(iter(unknown.values())) if len(unknown) == 1 else None
+    return options, list(unknown.values())
+
+
+def _best(options: Sequence[_Found]) -> _Found | None:
+    """The option that agrees best, of equals the first, with the places of the others."""
+    if not options:
+        return None
+    most = max(option.match.agreeing - option.match.otherwise for option in options)
+    best, *others = (option for option in options if option.match.agreeing - option.match.otherwise == most)
+    places = dict.fromkeys(other.match.site.module.span(other.match.site.call) for other in others)
+    own = best.match.site.module.span(best.match.site.call)
+    return replace(best, elsewhere=tuple(span for span in places if span != own))
 
 
 def _module(project: Project, source: Source) -> Module | None:

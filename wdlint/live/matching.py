@@ -12,7 +12,7 @@ from wdlint.facts.library_groups import LibrarySite
 from wdlint.facts.membership import decided
 from wdlint.facts.optimizers import Given, OptimizerSite, agreed, sites
 from wdlint.findings import Span
-from wdlint.grouping.values import Forced, Trail
+from wdlint.grouping.values import Forced, Opaque, Trail
 from wdlint.grouping.world import World
 from wdlint.live.optimizers import LiveOptimizer
 from wdlint.live.values import is_plain, plain
@@ -20,9 +20,10 @@ from wdlint.models.parameters import Inventory
 from wdlint.optimizers import registry
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module
-from wdlint.reading.values import Known, Unknown, Value, alternatives, is_open
+from wdlint.reading.values import Known, Sequence, Unknown, Value, alternatives, is_open
 
 Built = OptimizerSite | LibrarySite
+ABSENT = object()  # in the place of a key that a group does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,18 @@ def matches(site: Built, optimizer: LiveOptimizer, known: World) -> Iterator[Mat
             continue
         names = _names(way, known)
         if names is not None and [frozenset(map(names.get, group.members)) for group in way.groups] == wanted:
-            believed = [(group.decay, decay) for group, decay in zip(way.groups, optimizer.decays, strict=True)]
-            yield matched(site, way, optimizer, believed)
+            yield matched(site, way, optimizer, _believed(way, optimizer))
+
+
+def _believed(way: Assignment, optimizer: LiveOptimizer) -> Iterator[tuple[Value, Any]]:
+    """What the code says of each group's decay and other keys, beside what is there; ABSENT for a key that is not."""
+    for made, decay, group in zip(way.groups, optimizer.decays, optimizer.groups, strict=True):
+        yield made.decay, decay
+        for key, value in made.keys.items():
+            if key != optimizer.decay_key:
+                # a scheduler leaves the group's own rate there; `lr` may be its doing
+                real = group.keys.get("initial_lr" if key == "lr" and "initial_lr" in group.keys else key, ABSENT)
+                yield _as_read(value), real
 
 
 def matched(
@@ -69,9 +80,9 @@ def matched(
         settings += [
             (argument.value, optimizer.defaults[name])
             for name, argument in site.arguments.items()
-            if name in optimizer.defaults and is_plain(optimizer.defaults[name])
+            if name in optimizer.defaults
         ]
-    said = [(value, real) for value, real in settings if not is_open(value)]
+    said = [(value, _plain(real)) for value, real in settings if not is_open(value) and _is_known(real)]
     agreeing = sum(_agrees(value, real) for value, real in said)
     return Match(site, way, agreeing, len(said) - agreeing)
 
@@ -159,7 +170,29 @@ def _decaying(groups: Iterable[MadeGroup], optimizer: LiveOptimizer) -> list[Mad
 
 def _agrees(value: Value, real: Any) -> bool:
     """Whether what the code says may be what is there."""
-    return is_plain(real) and any(option.value == plain(real) for option in alternatives(value))
+    return any(_plain(_unpacked(option.value)) == real for option in alternatives(value))
+
+
+def _as_read(value: Any) -> Value:
+    """A value of grouping code as rules see it."""
+    return value.value if isinstance(value, Opaque) else Known(value) if _is_known(value) else Unknown("no setting")
+
+
+def _unpacked(value: Any) -> Any:
+    """The items of a sequence that is read, such as `betas`."""
+    match value:
+        case Sequence(items, False) if all(isinstance(item, Known) for item in items):
+            return tuple(item.value for item in items if isinstance(item, Known))
+    return value
+
+
+def _is_known(value: Any) -> bool:
+    """Whether a setting can be compared: plain, a sequence of such, or not there."""
+    return value is ABSENT or all(map(is_plain, value if isinstance(value, tuple | list) else (value,)))
+
+
+def _plain(value: Any) -> Any:
+    return tuple(map(plain, value)) if isinstance(value, tuple | list) else plain(value)
 
 
 def deciding(match: Match, known: World) -> dict[str, Span]:

@@ -40,9 +40,11 @@ def running_code(depth: int) -> Code:
     """The code of the process, as seen from the function `depth` calls above this one."""
     frames = list(_frames(sys._getframe(depth)))
     running = list(dict.fromkeys(path for frame in frames if (path := _own(frame.f_code.co_filename)) is not None))
-    folders = [path.parent for path in running] or [Path.cwd()]
+    cells = next((found for frame in frames if (found := _cells(frame)) is not None), None)
+    folders = [path.parent for path in running]
+    if cells is not None or not running:
+        folders.insert(0, Path.cwd())
     roots = list(dict.fromkeys(project_root(folder, folder) for folder in folders))
-    cells = next((found for frame in frames if (found := _cells(frame, roots[0])) is not None), None)
     files = list(dict.fromkeys([*running, *_loaded(roots)]))
     innermost = (*([cells] if cells is not None else []), *_readable(running))
     others = files[len(running) :]
@@ -113,7 +115,7 @@ def _readable(paths: Iterable[Path]) -> Iterator[Source]:
             yield read_source(path, display(path))
 
 
-def _cells(frame: FrameType, root: Path) -> Source | None:
+def _cells(frame: FrameType) -> Source | None:
     """The cells that were run so far, when a frame is one of a notebook's."""
     run = frame.f_globals.get("In")
     if (
@@ -132,4 +134,4 @@ def _cells(frame: FrameType, root: Path) -> Source | None:
         cells.append(Cell(number, row, text.count("\n") + 1))
         texts.append(text)
         row += text.count("\n") + 1
-    return Source(root / NOTEBOOK / "notebook.py", NOTEBOOK, "\n".join(texts), tuple(texts), cells=tuple(cells))
+    return Source(Path.cwd() / f"<{NOTEBOOK}>.py", NOTEBOOK, "\n".join(texts), tuple(texts), cells=tuple(cells))
