@@ -326,8 +326,8 @@ def commanded(project: Path, model: str) -> list[dict[str, Any]]:
 
 
 def by_command(project: Path, file: str, model: str) -> list[Told]:
-    """What the command says of a file."""
-    mine = (one for one in commanded(project, model) if one["filename"] == file)
+    """What the command says of a file, and of the optimizers that it builds."""
+    mine = (one for one in commanded(project, model) if (one["site"] or one)["filename"] == file)
     return [(one["code"], one["site"] and place(one["site"])) for one in mine]
 
 

@@ -235,6 +235,26 @@ def test_a_part_of_the_named_model_is_not_all_of_it(model: str, whole: bool, tmp
     assert all(isinstance(one, Membership if whole else Unknown) for one in found.of.values())
 
 
+@pytest.mark.parametrize(
+    ("copied", "trained", "count"),
+    [
+        ("copy.deepcopy(model).requires_grad_(False)", "model", 4),
+        ("copy.deepcopy(model.requires_grad_(False)); other[1].requires_grad_(True)", "other", 2),
+        ("copy.deepcopy(model); [p.requires_grad_(False) for p in other.parameters()]", "model", 4),
+    ],
+)
+def test_a_copy_of_a_model_is_frozen_by_itself(copied: str, trained: str, count: int, tmp_path: Path) -> None:
+    text = (
+        "import copy\n\nimport torch\nfrom torch import nn\n\n\ndef make():\n"
+        "    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))\n"
+        f"    other = {copied}\n"
+        f"    return torch.optim.SGD([p for p in {trained}.parameters() if p.requires_grad], 0.1)\n"
+    )
+    found = of(tmp_path, text, "SGD")
+    assert not found.unresolved
+    assert found.optimizers[0].groups[0].tensors == count
+
+
 def test_a_notebook_is_asked_by_cell_and_row(wdlint: Wdlint, tmp_path: Path) -> None:
     cells = [
         {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": text}

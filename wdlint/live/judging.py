@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wdlint.facts.assignment import Seen, place
-from wdlint.facts.optimizers import OptimizerSite, sites
+from wdlint.facts.optimizers import OptimizerSite, sites, writers
+from wdlint.facts.schedules import overwritten
 from wdlint.findings import Finding, Span
 from wdlint.grouping.world import World, world
 from wdlint.linter import check_source, evaluator_of
@@ -20,6 +21,7 @@ from wdlint.live.sources import Code
 from wdlint.looking import LintSettings
 from wdlint.models.parameters import Shape
 from wdlint.reading.content import UnreadableFile
+from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.project import Project
 from wdlint.reading.text import Source
 from wdlint.reading.tree import Module
@@ -179,8 +181,9 @@ def _in_code(
     for optimizer, one, beside in zip(optimizers, found, seen, strict=True):
         if one is not None:
             site = one.match.site
-            evaluator.seen[place(site)] = as_seen(one.match, optimizer, known, beside)
             evaluator.given[place(site)] = given(optimizer)
+            began = _is_overwritten(site, evaluator)
+            evaluator.seen[place(site)] = as_seen(one.match, optimizer, known, beside, as_built=began)
             ours.setdefault(one.source.filename, []).append(one)
     findings: list[Finding] = []
     suppressed = 0
@@ -192,6 +195,12 @@ def _in_code(
         findings += filter(concerns, result.findings)
         suppressed += sum(map(concerns, (one for one, _ in result.suppressed)))
     return findings, suppressed
+
+
+def _is_overwritten(site: Built, evaluator: Evaluator) -> bool:
+    """Whether a schedule decays groups that the code spares: what they hold now is its doing, which is told of."""
+    found = (one.site for writer in writers(site.module) for one in overwritten(writer, evaluator))
+    return any(place(one) == place(site) for one in found)
 
 
 def _concerning(module: Module, ours: Sequence[Match], built: Sequence[Built]) -> Callable[[Finding], bool]:

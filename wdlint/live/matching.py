@@ -133,20 +133,26 @@ def _prefix(names: list[str], known: World) -> str | None:
 # the way, with what is known of it
 
 
-def as_seen(match: Match, optimizer: LiveOptimizer, known: World, seen: Seen) -> Assignment:
-    """The way that was taken, with the decays that the groups have and what is frozen in the model."""
+def as_seen(match: Match, optimizer: LiveOptimizer, known: World, seen: Seen, *, as_built: bool) -> Assignment:
+    """The way that was taken, with the decays that the groups have and what is frozen in the model.
+
+    `as_built`: the groups have the decays that the code builds them with, whatever they hold now.
+    """
     way = match.way
     names = _names(way, known) or {}
     frozen = {tensor: known.tensors[name].parameter.requires_grad for tensor, name in names.items()}
     again = way.rerun
 
+    def decaying(groups: Iterable[MadeGroup]) -> list[MadeGroup]:
+        return list(groups) if as_built else _decaying(groups, optimizer)
+
     def rerun(forced: Forced) -> tuple[list[MadeGroup], object] | None:
         found = again(forced) if again is not None else None
-        return None if found is None else (_decaying(found[0], optimizer), found[1])
+        return None if found is None else (decaying(found[0]), found[1])
 
     elsewhere = frozenset(tensor.parameter.name for tensor, name in names.items() if name in seen.elsewhere)
     lost = frozenset(tensor.parameter.name for tensor, name in names.items() if name in seen.replaced)
-    groups = tuple(_decaying(way.groups, optimizer))
+    groups = tuple(decaying(way.groups))
     return replace(
         way,
         groups=groups,
