@@ -85,6 +85,17 @@ def test_other_files_change_and_appear(root: Path) -> None:
     assert rows(root) == rows(root, "--no-cache") == []
 
 
+def test_a_folder_above_the_project_becomes_a_package(root: Path) -> None:
+    """The modules of the project get another name."""
+    found = set()
+    for _ in range(2):
+        found.add(cache.Cache(root / "kept")._project(str(root)))
+        (root / "__init__.py").touch()
+        found.add(cache.Cache(root / "kept")._project(str(root)))
+        (root.parent / "__init__.py").touch()
+    assert len(found) == 3
+
+
 def test_what_has_not_changed_is_not_checked_again(root: Path) -> None:
     (root / "settings.py").write_text("DECAY = 0.1\n")
     settle(root)

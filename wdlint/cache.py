@@ -170,7 +170,7 @@ class Cache:
         if root not in self._projects:
             if root not in self._listed:
                 self._listed[root] = _sources(root)
-            paths = sorted({*self._listed[root][1], *self.looked.get(root, ())})
+            paths = sorted({*self._listed[root][1], *_packages(root), *self.looked.get(root, ())})
             parts = [part for path in paths for part in (os.fsencode(path), self._hash(path))]
             whole = hashlib.blake2b(b"\0".join(parts), digest_size=16).digest()
             self._projects[root] = b"" if self._fresh.intersection(paths) else whole
@@ -252,6 +252,15 @@ def _optimizers(added: Iterable[Any]) -> str:
     from wdlint.optimizers.added import digest
 
     return digest(added)
+
+
+def _packages(root: str) -> Iterator[str]:
+    """What makes a root and the folders above it packages, up to the first that is none: modules are named by it."""
+    marks = (os.path.join(folder, "__init__.py") for folder in map(str, (Path(root), *Path(root).parents)))
+    for mark in marks:
+        yield mark
+        if not os.path.isfile(mark):
+            return
 
 
 def _sources(root: str) -> tuple[list[str], list[str]]:

@@ -17,12 +17,13 @@ from wdlint.replay import MISSING, STREAMS, THERE, file, identity, sealed, stamp
 
 SETTLED = 2_000_000_000  # nanoseconds: what was written so shortly before a run may have changed within its time stamp
 LARGEST = 8 << 20  # bytes of a record
-MANY = 32  # records that are kept
+MANY = 16  # records that are kept
+FEW = 1000  # paths of a run that was given files by name: a hook names others the next time
 _NAMES = tuple(dict.fromkeys((*CONFIG_FILES, *PROJECT_MARKS, ".gitignore", "__init__.py")))
 
 
 def record(
-    words: Sequence[str], status: int, began: int, paths: Iterable[str], named: Iterable[str], folder: str | None
+    words: Sequence[str], status: int, began: int, paths: Iterable[str], named: Sequence[str], folder: str | None
 ) -> None:
     """Keep a run that began at a time (in nanoseconds), unless something in it is too new to be told from what follows.
 
@@ -34,6 +35,8 @@ def record(
         return  # not all of it was told; rules of other packages may read what they like
     here = os.path.join(os.getcwd(), "")
     every = dict.fromkeys((*paths, *_installed(), os.path.join(user_cache(), SAVED)))
+    if len(every) > FEW and any(map(os.path.isfile, named)):
+        return
     stamps = {path.removeprefix(here) or ".": stamp(path) for path in every}
     for path in _above(named):
         found = stamp(path)

@@ -115,6 +115,7 @@ def environment(folder: Path) -> Path:
     pip = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--compile"]
     if not (programs / "ruff").exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([*pip, "--upgrade", "pip"], check=True)  # an older one makes commands that load `re` first
         subprocess.run([*pip, str(HERE), *PEERS], check=True)
     else:
         subprocess.run([*pip, "--force-reinstall", "--no-deps", str(HERE)], check=True)
