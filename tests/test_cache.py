@@ -96,6 +96,16 @@ def test_a_folder_above_the_project_becomes_a_package(root: Path) -> None:
     assert len(found) == 3
 
 
+def test_a_relative_import_may_lead_out_of_the_project(root: Path) -> None:
+    below = root / "sub"
+    below.mkdir()
+    (below / "train.py").write_text(TRAIN.replace("from settings", "from ..settings"))
+    (root / "settings.py").write_text("DECAY = 0.1\n")
+    assert rows(below) == [5]
+    (root / "settings.py").write_text("DECAY = 0.0\n")
+    assert rows(below) == rows(below, "--no-cache") == []
+
+
 def test_what_has_not_changed_is_not_checked_again(root: Path) -> None:
     (root / "settings.py").write_text("DECAY = 0.1\n")
     settle(root)

@@ -73,6 +73,7 @@ class Project:
         """The parsed file, None when it cannot be read; the reason is told when the file itself is checked."""
         path = path.absolute()
         if path not in self._modules:
+            self._reach(path)
             self._modules[path] = None  # a file that imports itself finds nothing
             try:
                 if path.stat().st_size <= LARGEST_LOOKUP:
@@ -82,6 +83,11 @@ class Project:
                 pass
         module = self._modules[path] = self._modules.pop(path)  # the last used stands last
         return module
+
+    def _reach(self, path: Path) -> None:
+        """Remember a file outside the root, where a relative import may lead."""
+        if not str(path).startswith(f"{self.root}{os.sep}"):
+            self.looked.add(str(path))
 
     def shrink(self) -> None:
         """Let go of parsed files when they have become many: a tree takes a hundred times its text."""
@@ -169,6 +175,7 @@ class Project:
         """The bytes of a file, kept while they are few; empty when it cannot be read."""
         if path in self._contents:
             return self._contents[path]
+        self._reach(path)
         try:
             data = path.read_bytes() if path.stat().st_size <= LARGEST_LOOKUP else b""
         except OSError:
