@@ -129,7 +129,8 @@ class Settings(NamedTuple):
 
     def excludes(self, path: str | Path) -> bool:
         """Whether a pattern names this absolute path itself."""
-        return any(patterns.match(path) for patterns in self.exclude)
+        name = os.path.basename(path)
+        return any(name in globs.names or (globs.patterns and globs.match(path)) for globs in self.exclude)
 
     def codes(self, path: str | Path) -> frozenset[str]:
         """The codes of the rules that run on the file at this absolute path."""
