@@ -135,7 +135,9 @@ def test_pathspec_is_imported_only_for_patterns(tree: Path) -> None:
 
     write(tree, ".gitignore", text="# nothing\n\n")
     assert imported() == "False"
-    write(tree, ".gitignore", text="x\n")
+    write(tree, ".gitignore", text="x\n*.pyc\n")  # which can mean no file here
+    assert imported() == "False"
+    write(tree, ".gitignore", text="a.py\n")
     assert imported() == "True"
 
 

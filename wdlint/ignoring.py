@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from subprocess import Popen
 
-    from pathspec import GitIgnoreSpec
+    from wdlint.patterns import Patterns
 
 IGNORE_FILE = ".gitignore"
 ROOM = 4096  # bytes of questions at once: as many as a pipe takes without waiting
@@ -29,7 +29,7 @@ class Ignores:
     root: str
     is_repository: bool
     _files: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that speak of what is in a folder
-    _specs: dict[str, GitIgnoreSpec] = field(default_factory=dict)
+    _patterns: dict[str, Patterns] = field(default_factory=dict)
     _ignored: dict[str, bool] = field(default_factory=dict)
     _git: Popen[bytes] | None = None
     _asks_git: bool = True
@@ -49,7 +49,7 @@ class Ignores:
         if folder not in self._files:
             above = self._exclude() if folder == self.root else self.speaking(os.path.dirname(folder))
             own = os.path.join(folder, IGNORE_FILE)
-            self._files[folder] = (own, *above) if _patterns(own) else above
+            self._files[folder] = (own, *above) if _lines(own) else above
         return self._files[folder]
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class Ignores:
 
     def _exclude(self) -> tuple[str, ...]:
         file = exclude_file(self.root)
-        return (file,) if self.is_repository and _patterns(file) else ()
+        return (file,) if self.is_repository and _lines(file) else ()
 
     def _matched(self, path: str, is_folder: bool) -> bool:
         """Whether the nearest file with an opinion ignores a path, or a folder that holds it is ignored."""
@@ -79,20 +79,17 @@ class Ignores:
         return self._ignored[folder]
 
     def _verdict(self, path: str, is_folder: bool, files: Sequence[str]) -> bool:
+        from wdlint.patterns import patterns
+
         for file in files:
             base = os.path.dirname(file) if os.path.basename(file) == IGNORE_FILE else self.root
             seen = path[len(os.path.join(base, "")) :].replace(os.sep, "/")
-            for pattern in reversed(self._spec(file).patterns):
-                if pattern.include is not None and _is_meant(pattern, seen, is_folder):
-                    return pattern.include
+            if file not in self._patterns:
+                self._patterns[file] = patterns(_lines(file))
+            verdict = self._patterns[file].verdict(seen, is_folder)
+            if verdict is not None:
+                return verdict
         return False
-
-    def _spec(self, file: str) -> GitIgnoreSpec:
-        if file not in self._specs:
-            from pathspec import GitIgnoreSpec
-
-            self._specs[file] = GitIgnoreSpec.from_lines(_patterns(file))
-        return self._specs[file]
 
     def _asked(self, paths: Sequence[str]) -> set[str]:
         """What git says. Raises OSError where there is no git, ValueError where it gives no answer."""
@@ -124,16 +121,7 @@ def _text(file: str) -> str:
         return ""
 
 
-def _is_meant(pattern: Any, path: str, is_folder: bool) -> bool:
-    """Whether a pattern names this path itself; pathspec's patterns also match what is in a folder that they name."""
-    for seen in (path, f"{path}/") if is_folder else (path,):
-        found = pattern.regex.match(seen) if pattern.regex is not None else None
-        if found is not None and (found.groupdict().get("ps_d") is None or found.end("ps_d") == len(seen)):
-            return True
-    return False
-
-
-def _patterns(file: str) -> list[str]:
+def _lines(file: str) -> list[str]:
     return [line for line in _text(file).split("\n") if line.strip() and not line.startswith("#")]
 
 
