@@ -136,7 +136,27 @@ class ZeroStage2:
         return self.optimizer.param_groups
 
 
-@pytest.mark.parametrize("around", [Holding, Larc, Lookahead, ZeroStage2, lambda o: Holding(Larc(o)), lambda o: [o]])
+def lookahead(optimizer: Any) -> Any:
+    """That of torch_optimizer."""
+    return pytest.importorskip("torch_optimizer", reason="torch_optimizer is not installed").Lookahead(optimizer)
+
+
+def schedule_free(optimizer: Any) -> Any:
+    """The wrapper of schedulefree."""
+    package = pytest.importorskip("schedulefree", reason="schedulefree is not installed")
+    return package.ScheduleFreeWrapper(optimizer, momentum=0.9)
+
+
+def accelerated(optimizer: Any) -> Any:
+    """What accelerate makes of it."""
+    package = pytest.importorskip("accelerate", reason="accelerate is not installed")
+    return package.Accelerator(cpu=True).prepare(optimizer)
+
+
+STAND_INS = [Holding, Larc, Lookahead, ZeroStage2, lambda o: Holding(Larc(o)), lambda o: [o]]
+
+
+@pytest.mark.parametrize("around", [*STAND_INS, lookahead, schedule_free, accelerated])
 def test_an_optimizer_is_found_in_what_holds_it(around: Any) -> None:
     model = net()
     report = wdlint.audit(model, around(torch.optim.AdamW(split(model, 0.1))))
@@ -144,6 +164,24 @@ def test_an_optimizer_is_found_in_what_holds_it(around: Any) -> None:
     assert report.optimizers[0].name == "AdamW"
     assert report.to_dict()["parameters"] == plain.to_dict()["parameters"]
     assert codes(report) == codes(plain) == []
+
+
+class Sam(torch.optim.Optimizer):
+    """As SAM: it builds the optimizer, and keeps its own settings in the groups."""
+
+    def __init__(self, params: Any, base: Any, rho: float = 0.05, **settings: Any) -> None:
+        super().__init__(params, {"rho": rho, **settings})
+        self.base_optimizer = base(self.param_groups, **settings)
+        self.param_groups = self.base_optimizer.param_groups
+        for group in self.param_groups:
+            group["counter"] = 0
+
+
+def test_what_a_wrapper_keeps_in_the_groups_is_no_mistake_of_the_user() -> None:
+    model = net()
+    report = wdlint.audit(model, Sam(model.parameters(), torch.optim.AdamW, weight_decay=0.1))
+    assert codes(report) == ["WD400"]
+    assert "Sam around AdamW" in str(report)
 
 
 def test_a_compiled_model_has_the_names_of_the_model() -> None:

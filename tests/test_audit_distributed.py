@@ -61,6 +61,10 @@ def flat(model):
     return FSDP(model, device_id=torch.device("cpu"))
 
 
+def zero(model):
+    return nn.parallel.DistributedDataParallel(model)
+
+
 def said(report):
     told = report.to_dict()
     return [
@@ -73,11 +77,19 @@ def said(report):
 rank, store, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
 answers = {}
-for wrap in (ddp, fsdp2, fsdp1, flat):
+for wrap in (ddp, fsdp2, fsdp1, flat, zero):
     try:
         model = wrap(net())
         if wrap is flat:
             optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
+        elif wrap is zero:
+            from torch.distributed.optim import ZeroRedundancyOptimizer
+            named = list(model.named_parameters())
+            groups = [
+                {"params": [p for n, p in named if not n.endswith("bias")], "weight_decay": 0.1},
+                {"params": [p for n, p in named if n.endswith("bias")], "weight_decay": 0.0},
+            ]
+            optimizer = ZeroRedundancyOptimizer(groups, torch.optim.AdamW, lr=1e-3)
         else:
             optimizer = build(model)
         before = said(wdlint.audit(model, optimizer))
@@ -124,7 +136,7 @@ def plain() -> list[Any]:
     return [[p.name, list(p.shape or ()), p.kind.value] for p in found]
 
 
-@pytest.mark.parametrize("wrapper", ["ddp", "fsdp2", "fsdp1", "flat"])
+@pytest.mark.parametrize("wrapper", ["ddp", "fsdp2", "fsdp1", "flat", "zero"])
 def test_every_rank_says_the_same_and_names_the_model_s_own_parameters(answers: Any, wrapper: str) -> None:
     first, second = (one[wrapper] for one in answers)
     assert first == second

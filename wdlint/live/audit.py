@@ -117,8 +117,9 @@ def _notes(model: LiveModel, optimizers: Sequence[LiveOptimizer], judged: Judged
     for optimizer, here, elsewhere in zip(optimizers, judged.built_at, judged.elsewhere, strict=True):
         yield from optimizer.notes
         if elsewhere:
-            others = ", ".join(place(span, Path.cwd()) for span in elsewhere)
-            yield f"{optimizer.name} is taken as built at {place(here, Path.cwd())}; {others} makes the same groups"
+            first, more = place(elsewhere[0], Path.cwd()), len(elsewhere) - 1
+            others = f"{first} and {more} more make" if more else f"{first} makes"
+            yield f"{optimizer.name} is taken as built at {place(here, Path.cwd())}: {others} the same groups"
         for index, group in enumerate(optimizer.groups):
             if not group.members and not group.foreign:
                 yield f"group {index} of {optimizer.name} is empty"

@@ -49,13 +49,18 @@ def canonical(optimizer: LiveOptimizer, filename: str) -> Canonical:
     else:
         head = [f"from {package} import {name}", "", ""]
     rows = [
-        f"        {{{', '.join(_row(index, group.keys, defaults, whole))}}},"
+        f"        {{{', '.join(_row(index, _own(group.keys, optimizer), defaults, whole))}}},"
         for index, group in enumerate(optimizer.groups)
     ]
     arguments = "".join(f", {key}={written(value)}" for key, value in defaults.items() if key.isidentifier())
     lines = [*head, f"optimizer = {name}([", *rows, f"    ]{arguments})"]
     text = "\n".join(lines) + "\n"
     return Canonical(Source(Path(filename, "optimizer.py"), filename, text, (text,)), len(rows))
+
+
+def _own(keys: Mapping[str, Any], optimizer: LiveOptimizer) -> dict[str, Any]:
+    """A group without what wrappers keep there."""
+    return {key: value for key, value in keys.items() if key not in optimizer.theirs}
 
 
 def _same_decay(optimizer: LiveOptimizer) -> bool:

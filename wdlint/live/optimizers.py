@@ -37,7 +37,8 @@ class LiveGroup:
 class LiveOptimizer:
     """An optimizer: its class's dotted path, that of the nearest base whose law is known, its defaults and groups.
 
-    `around`: the classes of the wrappers that were looked through, the outermost first. `notes`: what is odd about it.
+    `around`: the classes of the wrappers that were looked through, the outermost first. `theirs`: keys that these keep
+    in the groups. `notes`: what is odd about it.
     """
 
     path: str
@@ -45,6 +46,7 @@ class LiveOptimizer:
     defaults: Mapping[str, Any]
     groups: tuple[LiveGroup, ...]
     around: tuple[str, ...]
+    theirs: frozenset[str]
     notes: tuple[str, ...]
 
     @property
@@ -114,8 +116,20 @@ def _live(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> LiveOptimizer
         dict(getattr(inner, "defaults", {})),
         groups,
         tuple(type(layer).__name__ for layer in layers[:-1]),
-        tuple(_oddities(inner)),
+        frozenset(_keys_of_wrappers(layers, groups)),
+        ()
+        if any(map(_before_flattening, layers))
+        else tuple(_oddities(inner)),  # the states of flat tensors are its own
     )
+
+
+def _keys_of_wrappers(layers: Sequence[Any], groups: Sequence[LiveGroup]) -> Iterator[str]:
+    """What wrappers know, and what stands in all groups though the optimizer itself does not know it."""
+    *around, inner = layers
+    if around:
+        known = {*getattr(inner, "defaults", {})}
+        yield from (key for layer in around for key in getattr(layer, "defaults", {}) if key not in known)
+        yield from set.intersection(*({*group.keys} for group in groups)) - known if groups else ()
 
 
 def inner_class(optimizer: Any) -> type:
@@ -152,7 +166,7 @@ def law_of(cls: type) -> tuple[str, Law | None]:
 
 
 def _groups(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> Iterator[LiveGroup]:
-    before = next((found for name in BEFORE_FLATTENING if (found := vars(optimizer).get(name))), None)
+    before = _before_flattening(optimizer)
     for index, group in enumerate(optimizer.param_groups):
         tensors = group.get("params", ())
         if isinstance(before, Sequence) and index < len(before) and not any(id(one) in names for one in tensors):
@@ -167,6 +181,12 @@ def _groups(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> Iterator[Li
                 members += found
         keys = {key: value for key, value in group.items() if isinstance(key, str) and key != "params"}
         yield LiveGroup(tuple(members), tuple(foreign), keys)
+
+
+def _before_flattening(optimizer: Any) -> Any:
+    """The model's own tensors, where DeepSpeed optimizes flat ones in their place; None elsewhere."""
+    held = getattr(optimizer, "__dict__", {})
+    return next((found for name in BEFORE_FLATTENING if (found := held.get(name))), None)
 
 
 def shape_of(tensor: Any) -> tuple[int, ...]:
