@@ -44,6 +44,7 @@ from wdlint.reading.values import Place, Unknown, Value
 
 FUEL = 250_000  # nodes evaluated in one run
 MOST_FUEL = 600_000  # in all runs for one site
+ENDLESS = 40  # what a round costs besides, where nothing says how many there will be
 RUNS = 32  # ways through conditions that are not known
 TOO_MUCH = "too much to follow"
 ORDERS = 3  # orders in which a set is gone through, where that may matter
@@ -126,6 +127,10 @@ class Interpreter:
         if self.fuel < 0:
             raise NotFollowed(TOO_MUCH)
 
+    def burn_round(self) -> None:
+        """Count a round of a loop of which nothing says how many there will be."""
+        self.burn(ENDLESS)
+
     def eval(self, node: ast.expr, scope: Scope) -> Any:
         """The value of an expression. Raises NotFollowed and Raised."""
         self.burn()
@@ -164,7 +169,9 @@ class Interpreter:
         match value:
             case Once():
                 return self._draining(value, Place(scope.module, node))
-            case list() | tuple() | str() | range():
+            case list():
+                return self._growing(value)
+            case tuple() | str() | range():
                 return iter(value)
             case set() | frozenset():
                 return iter(self.shuffled(value))
@@ -189,6 +196,14 @@ class Interpreter:
                 return found[::-1]
         half = (len(found) + 1) // 2
         return [*found[half:], *found[:half]]
+
+    def _growing(self, items: list[Any]) -> Iterator[Any]:
+        """The items of a list, which may get more of them meanwhile."""
+        known = len(items)
+        for index, item in enumerate(items):
+            if index >= known:
+                self.burn_round()
+            yield item
 
     def _draining(self, once: Once, place: Place) -> Iterator[Any]:
         """The items of an iterator; a second use of one that gave all is remembered."""

@@ -285,7 +285,7 @@ def _bare_round(run: Interpreter, statement: ast.For, item: Any, scope: Scope) -
 
 def _while(run: Interpreter, statement: ast.While, scope: Scope) -> Running:
     while True:
-        run.burn()
+        run.burn_round()
         value = expressions.condition(run, statement.test, scope)
         if isinstance(value, Opaque):
             raise NotFollowed(f"`while {scope.module.code(statement.test)}` is not known")
