@@ -647,6 +647,7 @@ def test_arguments_are_read_as_click_reads_them(words: list[str]) -> None:
 def test_most_arguments_need_no_click() -> None:
     assert plain(["src", "--select=WD1", "--no-cache", "-q", "-j", "2", "--output-format", "json"]) is not None
     assert plain(["--fix", "--unsafe-fixes", "--no-show-fixes", "a.py"]) is not None
+    assert plain(["--stdin-filename", "a.py", "--quiet", "-"]) is not None
 
 
 def test_version_is_quick() -> None:

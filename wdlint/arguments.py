@@ -62,7 +62,7 @@ def plain(words: Sequence[str]) -> dict[str, Any] | None:
     lists: dict[str, list[str]] = {}
     rest = iter(words)
     for word in rest:
-        if not word.startswith("-"):
+        if word == "-" or not word.startswith("-"):
             paths.append(word)
             continue
         option, equals, value = word.partition("=")
@@ -101,13 +101,14 @@ _VALUES: dict[str, Callable[[str], bool]] = {
     "--fail-on": _one_of(SEVERITIES),
     "--policy": _one_of(POLICIES),
     "--cache-dir": _any,
+    "--stdin-filename": _any,
     "--color": _one_of(COLOURS),
     "--jobs": lambda value: value.isascii() and value.isdigit() and int(value) >= 1,
 }
 _UNSAID: dict[str, Any] = {
     **{option.removeprefix("--").replace("-", "_"): False for option in _FLAGS},
     **{option.removeprefix("--").replace("-", "_"): None for option in (*_SWITCHES, *_LISTS, *_VALUES)},
-    **dict.fromkeys(("per_file_ignores", "stdin_filename", "add_ignore", "model", "python")),
+    **dict.fromkeys(("per_file_ignores", "add_ignore", "model", "python")),
     "config": (),
     "color": "auto",
 }

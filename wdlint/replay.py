@@ -33,8 +33,8 @@ def again(words: Sequence[str]) -> int | None:
     """
     if "--no-cache" in words or sys.stdout is None or sys.stderr is None:
         return None
-    key = identity(words)
     try:
+        key = identity(words)
         with open(file(key, _folder(words)), "rb") as stream:
             data = stream.read()
     except (OSError, ValueError):
