@@ -15,6 +15,7 @@ import pytest
 from wdlint import cache, checking, replay
 from wdlint.findings import FileResult
 from wdlint.looking import LintSettings
+from wdlint.reading.imports import import_text
 from wdlint.runner import Task
 
 TRAIN = """\
@@ -87,13 +88,11 @@ def test_other_files_change_and_appear(root: Path) -> None:
 
 def test_a_folder_above_the_project_becomes_a_package(root: Path) -> None:
     """The modules of the project get another name."""
-    found = set()
-    for _ in range(2):
-        found.add(cache.Cache(root / "kept")._project(str(root)))
-        (root / "__init__.py").touch()
-        found.add(cache.Cache(root / "kept")._project(str(root)))
-        (root.parent / "__init__.py").touch()
-    assert len(found) == 3
+    found = []
+    for folder in (root, root.parent, root.parent):
+        found.append(cache.Cache(root / "kept")._files(str(root)))
+        (folder / "__init__.py").touch()
+    assert [cache._edits(found[0], files) for files in found] == [frozenset(), None, None]
 
 
 def test_a_relative_import_may_lead_out_of_the_project(root: Path) -> None:
@@ -104,6 +103,43 @@ def test_a_relative_import_may_lead_out_of_the_project(root: Path) -> None:
     assert rows(below) == [5]
     (root / "settings.py").write_text("DECAY = 0.0\n")
     assert rows(below) == rows(below, "--no-cache") == []
+
+
+def test_an_edit_costs_the_results_that_it_may_change(root: Path) -> None:
+    (root / "settings.py").write_text("DECAY = 0.1\n")
+    (root / "alone.py").write_text("from torch import optim\noptim.Adam(net.parameters(), lr=1e-3, weight_decay=0.1)\n")
+    run(root)
+    (root / "other.py").write_text("import os\nx = 1\n")
+    run(root, forbidden=("train.py", "alone.py", "settings.py"))
+    (root / "settings.py").write_text("DECAY = 0.2\n")
+    known = cache.opened(str(root.parent / "kept"))
+    tasks = {path.name: Task(str(path), path.name, str(root), LintSettings(CODES)) for path in root.glob("*.py")}
+    assert [name for name, task in sorted(tasks.items()) if known.find(task) is None] == ["settings.py", "train.py"]
+    (root / "other.py").write_text("import os\nimport train\n")  # who imports whom may matter to all
+    known = cache.opened(str(root.parent / "kept"))
+    assert known.find(tasks["alone.py"]) is None
+
+
+def test_edits() -> None:
+    files = {"a.py": (b"1", b"i"), "b.py": (b"2", b"i"), "c.json": (b"3", b""), "gone.py": (b"", b"")}
+    assert cache._edits(None, files) is None
+    assert cache._edits(files, files) == frozenset()
+    assert cache._edits(files, files | {"a.py": (b"9", b"i")}) == {"a.py"}
+    for more in (
+        {"a.py": (b"9", b"j")},
+        {"c.json": (b"9", b"")},
+        {"gone.py": (b"9", b"i")},
+        {"a.py": (b"", b"")},
+        {"new.py": (b"9", b"i")},
+    ):
+        assert cache._edits(files, files | more) is None
+
+
+def test_import_statements_as_they_stand() -> None:
+    one = b"import os\nfrom a import (\n  b,\n)\nx = 1\n"
+    assert import_text(one) == import_text(one.replace(b"x = 1", b"x = 2"))
+    assert import_text(one) != import_text(one.replace(b"  b", b"  c"))
+    assert import_text(one) != import_text(one + b"def f():\n    import g\n")
 
 
 def test_what_has_not_changed_is_not_checked_again(root: Path) -> None:

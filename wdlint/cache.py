@@ -16,13 +16,13 @@ import pickle
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wdlint import __version__, replay
 from wdlint.folders import user_cache
-from wdlint.results import FileResult
+from wdlint.results import FileResult, Reads
 
 if TYPE_CHECKING:
     from wdlint.runner import Task
@@ -33,22 +33,39 @@ SETTLED = 2_000_000_000  # nanoseconds; a file that was written so shortly ago m
 LOCK = "decay.lock"
 ELSEWHERE = frozenset({"__pycache__", "node_modules", "site-packages"})  # no project's own code
 
-Stamp = tuple[tuple[int, int, int, int], bytes]  # size, time of content and of anything else, number; hash
+Stamp = tuple[tuple[int, int, int, int], bytes, bytes]  # size, time of content and of anything else, number; hashes
+Files = dict[str, tuple[bytes, bytes]]  # the hashes of the content and, of Python files, of the import statements
+
+
+class Kept(NamedTuple):
+    """A result. `own`: the hash of its file. `root`: the project whose other files it depends on, "" for none."""
+
+    own: bytes
+    root: str
+    reads: Reads | None
+    result: bytes
 
 
 @dataclass(slots=True)
 class Cache:
-    """What is known of files and results. `file` is where it is kept."""
+    """What is known of files and results. `file` is where it is kept.
+
+    `results`: by the way of checking and the file. `projects`: the files of each project as they were when all results
+    that depend on them held. `looked`: the files beside Python files among them.
+    """
 
     file: Path
     stamps: dict[str, Stamp] = field(default_factory=dict)
-    results: dict[tuple[bytes, str], tuple[bytes, bytes, bytes]] = field(default_factory=dict)  # hash, project, result
-    looked: dict[str, set[str]] = field(default_factory=dict)  # beside Python files, by project
+    results: dict[tuple[bytes, str], Kept] = field(default_factory=dict)
+    projects: dict[str, Files] = field(default_factory=dict)
+    looked: dict[str, set[str]] = field(default_factory=dict)
     _ways: dict[int, tuple[object, bytes]] = field(default_factory=dict)
-    _projects: dict[str, bytes] = field(default_factory=dict)
+    _now: dict[str, Files] = field(default_factory=dict)
+    _edited: dict[str, frozenset[str] | None] = field(default_factory=dict)
     _listed: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
     _used: set[tuple[bytes, str]] = field(default_factory=set)
-    _hashes: dict[str, bytes] = field(default_factory=dict)  # of this run: one look at each file
+    _added: set[tuple[bytes, str]] = field(default_factory=set)
+    _hashes: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  # of this run: one look at each file
     _fresh: set[str] = field(default_factory=set)  # written since this run began
     _changed: bool = False
     _began: int = field(default_factory=time.time_ns)
@@ -57,50 +74,84 @@ class Cache:
         """The result of checking a file, if it is known."""
         key = (self._way(task), task.path)
         kept = self.results.get(key)
-        if kept is None or kept[0] != self._hash(key[1]):
-            return None
-        if kept[1] and kept[1] != self._project(task.root):
+        if kept is None or kept.own != self._hash(key[1])[0] or not self._holds(kept):
             return None
         self._used.add(key)
-        return _decoded(kept[2]) if kept[2] else FileResult(task.filename)
+        return _decoded(kept.result) if kept.result else FileResult(task.filename)
 
     def keep(self, task: Task, result: FileResult) -> None:
         """Remember a result."""
         key = (self._way(task), task.path)
-        own = self._hash(key[1])
+        own = self._hash(key[1])[0]
         if not own or key[1] in self._fresh:
             return
-        project = b""
+        root = ""
         if result.looked is not None:
             root = task.root
-            if not self.looked.setdefault(root, set()).issuperset(result.looked):
-                known = self._project(root)
-                self.looked[root] |= set(result.looked)
-                self._renew(root, known)
-            project = self._project(root)
-            if not project:
+            known = self._files(root)
+            new = set(result.looked) - self.looked.setdefault(root, set())
+            self.looked[root] |= new
+            known |= {path: self._hash(path) for path in new}
+            if not self._fresh.isdisjoint(known):
                 return
         empty = not (result.findings or result.suppressed or result.unresolved or result.sites)
-        self.results[key] = (own, project, b"" if empty else pickle.dumps(result, protocol=5))
+        bare = replace(result, reads=None)
+        self.results[key] = Kept(own, root, result.reads, b"" if empty else pickle.dumps(bare, protocol=5))
         self._used.add(key)
+        self._added.add(key)
         self._changed = True
 
     def depends_on(self) -> Iterator[str]:
         """The files and folders that a result of this run may depend on, beside the file that was checked."""
-        for root in self._projects:
-            folders, files = self._listed[root]
-            yield from folders
+        for root, files in self._now.items():
+            yield from self._listed[root][0]
             yield from files
-            yield from self.looked.get(root, ())
+
+    def _files(self, root: str) -> Files:
+        """The files of a project as they are now."""
+        if root not in self._now:
+            self._listed[root] = _sources(root)
+            paths = {*self._listed[root][1], *_packages(root), *self.looked.get(root, ())}
+            self._now[root] = {path: self._hash(path) for path in sorted(paths)}
+            self._edited[root] = _edits(self.projects.get(root), self._now[root])
+        return self._now[root]
+
+    def _holds(self, kept: Kept) -> bool:
+        """Whether what a result looked at in other files of its project is as it was."""
+        if not kept.root:
+            return True
+        self._files(kept.root)
+        edited = self._edited[kept.root]
+        if edited is None:
+            return False
+        if not edited:
+            return True
+        if kept.reads is None or not edited.isdisjoint(kept.reads.files):
+            return False
+        return all(
+            path not in edited if path is not None else not any(_has(one, text) for one in edited)
+            for text, path in kept.reads.texts
+        )
+
+    def _settle(self) -> None:
+        """Forget results that hold no longer: from now on, projects are as this run found them."""
+        self.results = {
+            key: kept
+            for key, kept in self.results.items()
+            if key in self._added or kept.root not in self._now or self._holds(kept)
+        }
+        self.projects |= self._now
 
     def write(self) -> None:
         """Keep everything for the next run; a directory that cannot be written keeps nothing."""
         if not self._changed:
             return
+        self._settle()
         data = self._dumped()
         if len(data) > LARGEST:
             self.results = {key: kept for key, kept in self.results.items() if key in self._used}
             self.stamps = {path: stamp for path, stamp in self.stamps.items() if path in self._hashes}
+            self.projects = {root: files for root, files in self.projects.items() if root in self._now}
             data = self._dumped()
         if len(data) > LARGEST:
             return
@@ -117,7 +168,7 @@ class Cache:
                 os.unlink(part)
 
     def _dumped(self) -> bytes:
-        data = pickle.dumps((_self(), self.stamps, self.results, self.looked), protocol=5)
+        data = pickle.dumps((_self(), self.stamps, self.results, self.projects, self.looked), protocol=5)
         return hashlib.blake2b(data, digest_size=16).digest() + data
 
     def _way(self, task: Task) -> bytes:
@@ -137,52 +188,63 @@ class Cache:
             self._ways[id(settings)] = settings, hashlib.blake2b(repr(way).encode(), digest_size=16).digest()
         return self._ways[id(settings)][1]
 
-    def _hash(self, path: str) -> bytes:
-        """The hash of a file's bytes; empty where it cannot be read."""
+    def _hash(self, path: str) -> tuple[bytes, bytes]:
+        """The hashes of a file's bytes and of its import statements; empty where it cannot be read."""
         if path not in self._hashes:
             self._hashes[path] = self._hashed(path)
         return self._hashes[path]
 
-    def _hashed(self, path: str) -> bytes:
+    def _hashed(self, path: str) -> tuple[bytes, bytes]:
         try:
             status = os.stat(path)
             times = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
             known = self.stamps.get(path)
             if known is not None and known[0] == times:
-                return known[1]
+                return known[1:]
             if not os.path.isfile(path):
-                return b""
+                return b"", b""
             with open(path, "rb") as stream:
-                found = hashlib.blake2b(stream.read(), digest_size=16).digest()
+                data = stream.read()
         except (OSError, ValueError):
-            return b""
+            return b"", b""
+        found = _digest(data), _digest(_imports(data)) if path.endswith(".py") else b""
         if max(times[1:3]) > self._began:
             self._fresh.add(path)
         if max(times[1:3]) < time.time_ns() - SETTLED:
-            self.stamps[path] = times, found
+            self.stamps[path] = times, *found
         else:
             self.stamps.pop(path, None)
         self._changed = True
         return found
 
-    def _project(self, root: str) -> bytes:
-        """What all results that look at other files of a project depend on; empty while these are written."""
-        if root not in self._projects:
-            if root not in self._listed:
-                self._listed[root] = _sources(root)
-            paths = sorted({*self._listed[root][1], *_packages(root), *self.looked.get(root, ())})
-            parts = [part for path in paths for part in (os.fsencode(path), self._hash(path))]
-            whole = hashlib.blake2b(b"\0".join(parts), digest_size=16).digest()
-            self._projects[root] = b"" if self._fresh.intersection(paths) else whole
-        return self._projects[root]
 
-    def _renew(self, root: str, known: bytes) -> None:
-        """Results that held before something else was looked at hold still: nothing else has changed since."""
-        del self._projects[root]
-        now = self._project(root)
-        for key, (own, project, result) in self.results.items():
-            if project and project == known:
-                self.results[key] = (own, now, result)
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _imports(data: bytes) -> bytes:
+    from wdlint.reading.imports import import_text
+
+    return import_text(data)
+
+
+def _edits(before: Files | None, now: Files) -> frozenset[str] | None:
+    """The Python files whose text has changed but for their import statements; None where anything else has: files came
+    or went, one imports another, a file of another kind reads otherwise."""
+    if before is None or before.keys() != now.keys():
+        return None
+    edited = frozenset(path for path, hashes in now.items() if hashes != before[path])
+    # what is no file, and what it becomes, has no import statements either
+    alike = all(now[path][1] == before[path][1] != b"" for path in edited)
+    return edited if alike else None
+
+
+def _has(path: str, text: str) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return text.encode() in stream.read()
+    except OSError:
+        return True
 
 
 def opened(folder: str | None) -> Cache:
@@ -191,9 +253,9 @@ def opened(folder: str | None) -> Cache:
     try:
         data = file.read_bytes() if file.stat().st_size <= 2 * LARGEST else b""
         if hashlib.blake2b(data[16:], digest_size=16).digest() == data[:16]:
-            written_by, stamps, results, looked = _Results(io.BytesIO(data[16:])).load()
+            written_by, stamps, results, projects, looked = _Results(io.BytesIO(data[16:])).load()
             if written_by == _self():
-                return Cache(file, stamps, results, looked)
+                return Cache(file, stamps, results, projects, looked)
     except Exception:  # a cache that is damaged, or not ours, is no cache
         pass
     return Cache(file)
@@ -219,7 +281,8 @@ class _Results(pickle.Unpickler):
     """Reads what `Cache.write` writes, and no other objects."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module in ("wdlint.findings", "wdlint.results") and name[:1].isupper():
+        ours = module in ("wdlint.findings", "wdlint.results") and name[:1].isupper()
+        if ours or (module, name) == ("wdlint.cache", "Kept"):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} is no result")
 

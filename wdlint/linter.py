@@ -68,6 +68,14 @@ def check_path(
 
 def check_source(source: Source, project: Project, settings: LintSettings) -> FileResult:
     """Check text that is read already."""
+    around = project.begin()  # a rewrite may be checked while another file is
+    try:
+        return replace(_checked(source, project, settings), reads=project.reads())
+    finally:
+        project.remember(around)
+
+
+def _checked(source: Source, project: Project, settings: LintSettings) -> FileResult:
     from wdlint import suppressions
 
     registry.use(settings.optimizers)

@@ -32,11 +32,20 @@ class Applicability(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    """`files`: what is in them matters. `texts`: it matters whether any file holds one, each with a file that does."""
+
+    files: frozenset[str] = frozenset()
+    texts: frozenset[tuple[str, str | None]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class FileResult:
     """All that checking one file gave. `suppressed` pairs findings with the reason written beside the comment.
 
     `looked`: files beside the Python files of the project that were read or looked for in vain; None where nothing but
-    the file itself was looked at. `partial`: the result may be another one next time.
+    the file itself was looked at. `partial`: the result may be another one next time. `reads`: what it depends on in
+    other Python files, beside their import statements.
     """
 
     filename: str
@@ -46,3 +55,4 @@ class FileResult:
     sites: int = 0
     looked: tuple[str, ...] | None = None
     partial: bool = False
+    reads: Reads | None = None

@@ -70,11 +70,11 @@ def declarations(evaluator: Evaluator, cls: ClassThing) -> tuple[Declaration, ..
     key = ("declarations", id(cls.node))
     lasting = ("declares nothing", cls.module.path, cls.node.lineno)
     if key not in evaluator.memory:
-        nothing = lasting in evaluator.lasting
+        nothing = evaluator.kept(lasting) is not None
         evaluator.memory[key] = () if nothing else tuple(_declared(evaluator, cls, True, set(), DEEPEST))
     found: tuple[Declaration, ...] = evaluator.memory[key]
     if not found:
-        evaluator.lasting[lasting] = True
+        evaluator.keep(lasting, True)
     return found
 
 

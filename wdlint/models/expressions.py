@@ -217,8 +217,8 @@ def _of_library(evaluator: Evaluator, product: Product) -> Inventory | None:
 def read(evaluator: Evaluator, cls: ClassThing, call: ast.Call | None, frame: Frame | None) -> Inventory:
     """The parameters of a class of the project, what it takes from libraries included."""
     key = ("inventory", cls.module.path, cls.node.lineno)
-    if call is None and key in evaluator.lasting:
-        kept: Inventory = evaluator.lasting[key]
+    kept: Inventory | None = evaluator.kept(key) if call is None else None
+    if kept is not None:
         return kept
     from wdlint.models.source import inventory_of
 
@@ -227,7 +227,7 @@ def read(evaluator: Evaluator, cls: ClassThing, call: ast.Call | None, frame: Fr
 
     found = inventory_of(evaluator, cls, call, frame, library)
     if call is None:
-        evaluator.lasting[key] = found
+        evaluator.keep(key, found)
     return found
 
 

@@ -52,6 +52,7 @@ from wdlint.reading.values import (
     join,
     known,
 )
+from wdlint.results import Reads
 
 DEPTH = 60  # nested evaluations
 STEPS = 6_000  # evaluations for one site
@@ -99,7 +100,7 @@ class Evaluator:
     _share: int = 1
     calls_of: dict[int, list[tuple[Module, ast.Call, int | None]]] = field(default_factory=dict)
     memory: dict[object, Any] = field(default_factory=dict)  # what others found for this file, by keys of theirs
-    lasting: dict[object, Any] = field(default_factory=dict)  # the same for all files; holds no nodes
+    _lasting: dict[object, tuple[Any, Reads]] = field(default_factory=dict)
     # what is in memory, by the place that made it (wdlint.live): groups, and what a constructor was given
     seen: dict[object, Any] = field(default_factory=dict)
     given: dict[object, Any] = field(default_factory=dict)
@@ -129,6 +130,18 @@ class Evaluator:
         self.calls_of.clear()
         self.memory.clear()
         self.begin()
+
+    def kept(self, key: object) -> Any | None:
+        """What `keep` was given, as if it had been found anew."""
+        if key not in self._lasting:
+            return None
+        found, reads = self._lasting[key]
+        self.project.remember(reads)
+        return found
+
+    def keep(self, key: object, found: Any) -> None:
+        """Keep what is the same for all files, and holds no nodes."""
+        self._lasting[key] = found, self.project.reads()
 
     def begin(self, share: int = 1) -> None:
         """Start on a site: each may cost the same. What may only turn out to be one may cost one `share`-th of it."""

@@ -51,6 +51,18 @@ def imports_in(data: bytes) -> Iterator[Import]:
             yield Import(len(dots), module.decode("utf-8", "replace"), tuple(_NAME.findall(listed)))
 
 
+def import_text(data: bytes) -> bytes:
+    """The import statements of a file's bytes, as they stand: where this is the same, so is what `imports_in` gives."""
+    found: list[bytes] = []
+    end = 0
+    for word in _IMPORT.finditer(data):
+        statement = _STATEMENT.match(data, max(data.rfind(b"\n", 0, word.start()) + 1, end))
+        if statement is not None:
+            end = statement.end()
+            found.append(statement[0])
+    return b"\n".join(found)
+
+
 def module_file(base: Path) -> Path | None:
     """`base/__init__.py` or `base.py`."""
     return _module_file(str(base))

@@ -12,6 +12,7 @@ from wdlint.reading.content import UnreadableFile
 from wdlint.reading.imports import Import, imports_in, module_file
 from wdlint.reading.text import Source, parse, read_source
 from wdlint.reading.tree import Module
+from wdlint.results import Reads
 
 SKIPPED = frozenset(
     {
@@ -36,8 +37,27 @@ class Project:
     _imports: dict[str, list[tuple[Path, Import]]] | None = None
     _contents: dict[Path, bytes] = field(default_factory=dict)
     _statements: dict[Path, tuple[Import, ...]] = field(default_factory=dict)
-    _mentioned: dict[str, bool] = field(default_factory=dict)
+    _mentioned: dict[str, Path | None] = field(default_factory=dict)
     _kept: int = 0
+    _read: set[Path] = field(default_factory=set)  # files whose content was asked for since `begin`
+    _asked: dict[str, Path | None] = field(default_factory=dict)  # texts that any file may hold, with one that does
+
+    def begin(self) -> Reads:
+        """Forget what was read so far, and say what it was."""
+        before = self.reads()
+        self._read.clear()
+        self._asked.clear()
+        return before
+
+    def reads(self) -> Reads:
+        """What was read of the content of files since `begin`."""
+        texts = ((text, None if path is None else str(path)) for text, path in self._asked.items())
+        return Reads(frozenset(map(str, self._read)), frozenset(texts))
+
+    def remember(self, reads: Reads) -> None:
+        """As if all of this were read again."""
+        self._read.update(map(Path, reads.files))
+        self._asked.update((text, None if path is None else Path(path)) for text, path in reads.texts)
 
     def files(self) -> list[Path]:
         """All Python files below the root, sorted."""
@@ -72,6 +92,7 @@ class Project:
     def module(self, path: Path) -> Module | None:
         """The parsed file, None when it cannot be read; the reason is told when the file itself is checked."""
         path = path.absolute()
+        self._read.add(path)
         if path not in self._modules:
             self._reach(path)
             self._modules[path] = None  # a file that imports itself finds nothing
@@ -157,7 +178,7 @@ class Project:
     def imports_of(self, path: Path) -> tuple[Import, ...]:
         """The import statements of a file."""
         if path not in self._statements:
-            self._statements[path] = tuple(imports_in(self.content(path)))
+            self._statements[path] = tuple(imports_in(self._content(path)))
         return self._statements[path]
 
     def defines_method(self, name: str) -> bool:
@@ -168,11 +189,16 @@ class Project:
         """Whether any file of the project holds a text."""
         if words not in self._mentioned:
             token = words.encode()
-            self._mentioned[words] = any(token in self.content(path) for path in self.files())
-        return self._mentioned[words]
+            self._mentioned[words] = next((path for path in self.files() if token in self._content(path)), None)
+        self._asked[words] = self._mentioned[words]
+        return self._mentioned[words] is not None
 
     def content(self, path: Path) -> bytes:
         """The bytes of a file, kept while they are few; empty when it cannot be read."""
+        self._read.add(path)
+        return self._content(path)
+
+    def _content(self, path: Path) -> bytes:
         if path in self._contents:
             return self._contents[path]
         self._reach(path)
