@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from random_edits import compare
 
 from wdlint import cache, checking, replay
 from wdlint.findings import FileResult
@@ -27,6 +29,8 @@ one = optim.Adam(net.parameters(), lr=1e-3, weight_decay=DECAY)
 two = optim.Adam(net.parameters(), lr=1e-3, weight_decay=cfg["decay"])
 """
 CODES = frozenset({"WD101"})
+PROJECTS = Path(__file__).parent.parent / "fixtures" / "projects"
+EDITS = int(os.environ.get("WDLINT_EXAMPLES", "12"))
 
 
 def command(root: Path, *arguments: str) -> list[str]:
@@ -118,6 +122,16 @@ def test_an_edit_costs_the_results_that_it_may_change(root: Path) -> None:
     (root / "other.py").write_text("import os\nimport train\n")  # who imports whom may matter to all
     known = cache.opened(str(root.parent / "kept"))
     assert known.find(tasks["alone.py"]) is None
+
+
+@pytest.mark.parametrize("project", ["bert_glue", "gpt", "mae_vit"])
+def test_random_edits(project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each edit of a file, what is kept of all files is what checking them anew gives."""
+    shutil.copytree(PROJECTS / project, tmp_path / project)
+    (tmp_path / project / "pyproject.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    kept, of = compare(tmp_path / project, EDITS, seed=len(project))
+    assert 0 < kept < of
 
 
 def test_edits() -> None:
