@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 DEEP = 40  # calls within calls
 MEMBERS = ("parameters(", "modules(", "children(", "_parameters", "_modules", "param_groups")
+FILLING = ("append", "add", "extend", "insert", "appendleft", "update", "setdefault")
 SEEN_THROUGH = ("staticmethod", "torch.no_grad()", "torch.no_grad", "functools.lru_cache", "lru_cache")
 SPECIAL = frozenset({"__init__", "__call__", "__repr__", "__str__"})  # what a plain class may define
 
@@ -72,6 +73,8 @@ def _from_host(run: Interpreter, node: ast.Call, scope: Scope) -> Any:
         value = run.eval(given.value if isinstance(given, ast.Starred) else given, scope)
         if isinstance(value, list | dict | set) and operations.holds_tensors(value):
             raise NotFollowed(f"`{scope.module.code(node.func)}()` is given the groups and is not followed")
+        if isinstance(node.func, ast.Attribute) and node.func.attr in FILLING and operations.holds_tensors(value):
+            raise NotFollowed("parameters are put into something unknown")
     return run.of_host(node, scope)
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 MOST = 100_000  # items of a range
 SILENT = ("builtins.print", "warnings.warn", "logging.info", "logging.warning", "builtins.len", "pprint.pprint")
+DECLARATIONS = ("no_weight_decay", "no_weight_decay_keywords")
 LONGEST = 200  # characters of a regular expression that is tried
 
 
@@ -443,9 +444,11 @@ def _issubclass(cls: Any, of: Any) -> Any:
 def _hasattr(run: Interpreter, value: Any, name: Any, node: ast.Call, scope: Scope) -> Any:
     if not isinstance(name, str):
         return Opaque(Unknown("an attribute by name"))
+    if isinstance(value, Opaque) and (name in DECLARATIONS or operations.is_model(node.args[0], scope)):
+        value = operations.settled(run, value, node.args[0], scope) or value
     match value:
         case Submodule():
-            if name in ("no_weight_decay", "no_weight_decay_keywords") and value.world.exact:
+            if name in DECLARATIONS and value.world.exact:
                 return bool(modules.declared(value, name)) or _defines(run, value, name, scope)
             try:
                 found = operations.attribute(run, value, name, _attribute(node, name), scope)

@@ -6,6 +6,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, MappingView, Set, ValuesView
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from wdlint.grouping import modules, scopes, torch_layers
@@ -34,6 +35,7 @@ from wdlint.grouping.values import (
 )
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.models.parameters import canonical
+from wdlint.reading.tree import Module
 from wdlint.reading.values import ClassThing, Known, Origin, Unknown, Value
 
 if TYPE_CHECKING:
@@ -287,6 +289,8 @@ def item(run: Interpreter, held: Any, at: Any, node: ast.Subscript, scope: Scope
         case Submodule():
             return modules.child(held, at)
         case dict():
+            if isinstance(at, Opaque) and not held and not isinstance(held, Open) and not hasattr(held, "factory"):
+                raise Raised("KeyError")
             if isinstance(at, Opaque) and all(map(is_constant, held.values())):
                 return Opaque(Unknown("an item that is not known"))
             key = find(held, at, parts=True)
@@ -386,14 +390,13 @@ def attribute(run: Interpreter, held: Any, name: str, node: ast.Attribute, scope
             found = run.evaluator.class_attribute(cls, name)
             return run.of(found, id(node)) if found is not None else Opaque(Unknown(f"`{cls.node.name}.{name}`"))
         case Opaque(value):
-            if name in MEMBERS and _is_called(node, scope):
-                world = run.models.of_receiver(node.value, scope.module)
-                if world is not None:
-                    run.unsure |= held in run.lost
-                    model = Submodule(world, "")
-                    _settle(node.value, model, scope)
+            asked = name in MEMBERS and _is_called(node, scope)
+            if asked or is_model(node.value, scope):
+                model = settled(run, held, node.value, scope)
+                if model is not None:
                     return attribute(run, model, name, node, scope)
-                raise NotFollowed(f"the model `{scope.module.code(node.value)}` is not known")
+                if asked:
+                    raise NotFollowed(f"the model `{scope.module.code(node.value)}` is not known")
             found = run.evaluator.attribute(value, name, _frame(run, scope), node)
             return run.of(found, (id(node), id(scope)))
         case Function() if name == "__name__":
@@ -451,18 +454,44 @@ MEMBERS = frozenset(
         "named_children",
         "_parameters",
         "_modules",
+        "no_weight_decay",
+        "no_weight_decay_keywords",
     }
 )
 
 
-def _settle(node: ast.expr, model: Submodule, scope: Scope) -> None:
-    """From now on a name is the model that it has turned out to be."""
-    if not isinstance(node, ast.Name):
-        return
-    here: Scope | None = scope
-    while here is not None and node.id not in here.names:
-        here = here.outer
-    (here or scope).names[node.id] = model
+def is_model(node: ast.expr, scope: Scope) -> bool:
+    """Whether the function around asks something for its parameters: only a model has those."""
+    return isinstance(node, ast.Name) and node.id in _models_of(scope.module, scope.module.scope(node))
+
+
+@lru_cache(maxsize=512)
+def _models_of(module: Module, owner: ast.AST) -> frozenset[str]:
+    """The names that are asked for parameters or modules in a function."""
+    return frozenset(
+        node.func.value.id
+        for node in ast.walk(owner)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.attr in MEMBERS
+        and module.scope(node) is owner
+    )
+
+
+def settled(run: Interpreter, held: Opaque, node: ast.expr, scope: Scope) -> Submodule | None:
+    """The model that something turns out to be; from now on its name is that. None when the model is not known."""
+    world = run.models.of_receiver(node, scope.module)
+    if world is None:
+        return None
+    run.unsure |= held in run.lost
+    model = Submodule(world, "")
+    if isinstance(node, ast.Name):
+        here: Scope | None = scope
+        while here is not None and node.id not in here.names:
+            here = here.outer
+        (here or scope).names[node.id] = model
+    return model
 
 
 def _external(path: str) -> Any:

@@ -24,6 +24,8 @@ from wdlint.reading.values import (
     Sequence,
     Unknown,
     Value,
+    alternatives,
+    is_open,
     number,
 )
 
@@ -127,16 +129,38 @@ def of_host(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
     value = run.evaluator.evaluate(node, run.evaluator.frame(scope.module))
     if isinstance(value, Maybe):
         value = _of_the_caller(run, node, scope) or value
-    found = of(run, value, id(node))
-    if isinstance(found, Opaque) and isinstance(found.value, Unknown):
-        passed = _passed(run, node, scope)
+    partly = _is_partly_known(value)
+    found = Opaque(value) if partly else of(run, value, id(node))
+    if isinstance(found, Opaque) and (partly or isinstance(found.value, Unknown)):
+        passed = _passed(run, node, scope, needed=partly and not _is_closed(value))
         if passed is not None:
             return None if isinstance(passed, Lacking) else passed
+        if partly:
+            found = of(run, value, id(node))
     if isinstance(found, Submodule) and not found.path:
         return Submodule(run.models.altered(found.world, node, scope.module), "")
     if _is_plain(found) and not isinstance(node, ast.Name) and _of_a_running_function(node, scope):
         return Opaque(Unknown("something that depends on what the code is called with"))
     return found
+
+
+def _is_partly_known(value: Value) -> bool:
+    """Whether a value is one of several functions, or a list or a dict of which the reading does not know all: running
+    the code may tell more.
+    """
+    match value:
+        case Maybe(options):
+            return any(isinstance(option.value, Sequence | Mapping | FunctionThing) for option in options)
+        case Known(Sequence(_, True) | Mapping(_, True)):
+            return True
+    return False
+
+
+def _is_closed(value: Value) -> bool:
+    """Whether all that a value may be are lists and dicts that hold no more than is known."""
+    return not is_open(value) and all(
+        isinstance(option.value, Sequence | Mapping) and not option.value.open for option in alternatives(value)
+    )
 
 
 def _is_plain(value: Any) -> bool:
@@ -155,11 +179,14 @@ def _of_a_running_function(node: ast.expr, scope: Scope) -> bool:
 
 
 class Lacking:
-    """Nobody passes an argument: it is None."""
+    """An argument is None, passed or not."""
 
 
-def _passed(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
-    """What a caller in the project passes for a parameter; None when that is not known."""
+def _passed(run: Interpreter, node: ast.expr, scope: Scope, *, needed: bool) -> Any:
+    """What a caller in the project passes for a parameter; None when that is not known.
+
+    `needed`: nothing else is known of it. Raises NotFollowed then.
+    """
     owner = scope.module.scope(node)
     if not isinstance(node, ast.Name) or not isinstance(owner, ast.FunctionDef) or len(run.entries) > 3:
         return None
@@ -169,9 +196,18 @@ def _passed(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
         is_none = isinstance(default, ast.Constant) and default.value is None
         return Lacking() if is_none else None
     module, given = passed[run.choices.choose(("caller", id(owner)), len(passed), ("caller", id(owner)))]
+    if given is None:
+        module, given = scope.module, default
+    if isinstance(given, ast.Constant) and given.value is None:
+        return Lacking()
+    if given is None:
+        return None
     try:
-        return run.value_at(given, module) if given is not None else None
+        found = run.value_at(given, module)
+        return Lacking() if found is None else found
     except NotFollowed:
+        if needed:
+            raise
         run.unsure |= "requires_grad" in module.source.text
         return None
 

@@ -75,6 +75,8 @@ HARMLESS = frozenset(
         "exportable",
     }
 )
+CONTAINERS = ("ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict")
+FILLING = ("append", "extend", "insert", "add_module", "register_module", "register_parameter", "update", "pop")
 DEEPEST = 4  # wrappers around a model
 FREEZING = re.compile(r"\.requires_grad\s*=(?!=)\s*(?!True\b)|\.requires_grad_\(\s*(?!True|\))|freeze", re.IGNORECASE)
 
@@ -131,7 +133,9 @@ def of_value(evaluator: Evaluator, value: Value, depth: int = DEEPEST) -> Invent
 def _of_option(evaluator: Evaluator, option: Known, depth: int) -> Inventory | None:
     match option.value:
         case Instance(cls, call, frame):
-            return read(evaluator, cls, call, frame) if is_model(evaluator, cls) else None
+            found = read(evaluator, cls, call, frame) if is_model(evaluator, cls) else None
+            chosen = found is not None and option.origin.settable
+            return replace(found, setting=_setting(option.place)) if found is not None and chosen else found
         case Product(path, call, frame) if path in WRAPPERS or calls.sees_through(path):
             return of_value(evaluator, evaluator.evaluate(call.args[0], frame), depth - 1) if call.args else None
         case Product() as product:
@@ -235,9 +239,42 @@ def _of_expression(evaluator: Evaluator, product: Product) -> Inventory | None:
     """`nn.Sequential(...)`, `nn.Linear(10, 1)`: read as a function that returns it."""
     from wdlint.models.source import inventory_of
 
+    if product.path.rpartition(".")[2] in CONTAINERS and _is_filled(product):
+        return None
     nothing = ast.arguments([], [], None, [], [], None, [])
     function = FunctionThing(product.frame.module, ast.Lambda(nothing, product.call), product.frame)
     return replace(inventory_of(evaluator, function), spec=product.path)
+
+
+def _is_filled(product: Product) -> bool:
+    """Whether a container gets more modules after it is made, or a number of them that is not known."""
+    module, call = product.frame.module, product.call
+    written = (*call.args, *(keyword.value for keyword in call.keywords))
+    statement = module.statement(call) if module.holds(call) else None
+    if not written or statement is None:
+        return True
+    block, changes = module.parents[statement], module.mutations(module.scope(call))
+    listed = {inner.id for one in written for inner in ast.walk(one) if isinstance(inner, ast.Name)}
+    if any(module.parents[change] is not block for name in listed for change in changes.get(name, ())):
+        return True
+    targets: list[ast.expr] = []
+    match statement:
+        case ast.Assign(targets):
+            pass
+        case ast.AnnAssign(target):
+            targets = [target]
+    names = {ast.unparse(target) for target in targets}
+    return any(ast.unparse(changed) in names for changed in _filled(module)) if names else False
+
+
+def _filled(module: Module) -> Iterator[ast.expr]:
+    """What a file puts something into."""
+    for node in module.nodes:
+        match node:
+            case ast.Call(ast.Attribute(changed, method)) if method in FILLING:
+                yield changed
+            case ast.Assign([ast.Subscript(changed)]) | ast.AugAssign(changed):
+                yield changed
 
 
 NAMES = ("pretrained_model_name_or_path", "model_name", "name")

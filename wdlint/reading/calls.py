@@ -7,7 +7,7 @@ from collections.abc import Mapping as Bound
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wdlint.reading import conditions, containers, settings
+from wdlint.reading import conditions, containers, registered, settings
 from wdlint.reading.selections import TRUE, Formula
 from wdlint.reading.tree import Function, statements_of
 from wdlint.reading.values import (
@@ -118,6 +118,7 @@ TRANSPARENT = frozenset(
         "typing.cast",
     }
 )
+INSIDE = ("module", "_orig_mod")  # under which some of these keep it
 # class methods that give an object of their class
 LOADERS = ("from_pretrained", "from_config", "_from_config", "load_from_checkpoint")
 SAME = frozenset(
@@ -358,6 +359,8 @@ def _external(evaluator: Evaluator, path: str, node: ast.Call, frame: Frame) -> 
         if isinstance(value, Unknown) and path != "builtins.vars":
             return known(Product(path, node, frame))
         return value
+    if path in registered.CREATE:
+        return registered.created(evaluator, path, node, frame)
     match path:
         case (
             "builtins.list"
@@ -424,8 +427,8 @@ def _materialised(option: Known) -> Value:
 
 def _dict(evaluator: Evaluator, path: str, node: ast.Call, frame: Frame) -> Value:
     entries: list[Entry] = []
-    open_ = False
-    if node.args and path != "collections.defaultdict":
+    open_ = path == "collections.defaultdict"  # asking for a key makes it
+    if node.args and not open_:
         match evaluator.evaluate(node.args[0], frame):
             case Known(Mapping(given, more)):
                 entries += given

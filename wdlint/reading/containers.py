@@ -113,6 +113,7 @@ def display(evaluator: Evaluator, elements: list[ast.expr], node: ast.expr, fram
     items: list[Value] = []
     open_ = False
     gathered: Value | None = None
+    parted = isinstance(node, ast.Tuple) and isinstance(frame.module.parents.get(node), ast.Return)
     for inner in elements:
         if isinstance(inner, ast.Starred):
             value = evaluator.evaluate(inner.value, frame)
@@ -128,7 +129,7 @@ def display(evaluator: Evaluator, elements: list[ast.expr], node: ast.expr, fram
                     open_ = True
             continue
         value = evaluator.evaluate(inner, frame)
-        if _may_be_tensor(value, inner):
+        if not parted and _may_be_tensor(value, inner):
             value = single(inner, frame)
         items.append(value)
     if gathered is not None:

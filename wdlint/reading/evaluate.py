@@ -478,6 +478,9 @@ class Evaluator:
             if binding.kind in ("assign", "augment"):
                 value = containers.mutated(self, value, name, binding, use, frame, scope)
             values.append(value)
+        if any(b.kind == "augment" and _in_loop_before(frame.module, b.node, use) for b in bindings):
+            # as with `append`: that a loop fills a list counts, not that it may have no rounds
+            values = [one for one in values if not _is_empty(one)] or values
         value = join(values)
         return _opened(value) if _counts(frame.module, name, bindings, use) else value
 
@@ -568,6 +571,8 @@ class Evaluator:
             case Instance() as instance:
                 outside = list(self._set_outside(instance, name))
                 value = self.instance_attribute(instance, name)
+                if name in calls.INSIDE and isinstance(value, Unknown) and not outside:
+                    return receiver  # a wrapper that is seen through is around it
                 return join([value, *outside]) if outside else value
             case Settings(parser):
                 return settings.setting(self, parser, name)
@@ -863,6 +868,16 @@ def _counts(module: Module, name: str, bindings: list[Binding], use: ast.AST) ->
         return True
     around = {above for above in module.ancestors(use) if isinstance(above, LOOPS)}
     return any(above in around for statement in counted for above in module.ancestors(statement))
+
+
+def _in_loop_before(module: Module, statement: ast.AST, use: ast.AST) -> bool:
+    """Whether a statement stands in a loop that is over where a name is used."""
+    around = set(module.ancestors(use))
+    return any(isinstance(above, LOOPS) and above not in around for above in module.ancestors(statement))
+
+
+def _is_empty(value: Value) -> bool:
+    return isinstance(value, Known) and isinstance(value.value, Sequence) and value.value == Sequence(())
 
 
 def _opened(value: Value) -> Value:

@@ -8,7 +8,7 @@ from functools import partial
 
 from wdlint.models.construction import attributes, expressions, known, libraries, methods, standard
 from wdlint.models.construction.containers import items
-from wdlint.models.construction.machine import AGAIN, DEEPEST, Machine, Raised, code
+from wdlint.models.construction.machine import AGAIN, DEEPEST, OBJECT, Exhausted, Machine, Raised, code
 from wdlint.models.construction.things import (
     MISSING,
     Bound,
@@ -26,6 +26,7 @@ from wdlint.models.construction.things import (
     Opaque,
     Partial,
     Repeated,
+    Slots,
     Super,
     Table,
     Value,
@@ -306,6 +307,15 @@ def instantiate(machine: Machine, cls: Class, given: Given, into: Layer | None =
         thing = Object(cls)
     else:
         thing = Object(cls)
+    if isinstance(thing, Object) and (parts := _parts(given)) is not None:
+        try:
+            machine.within(OBJECT, partial(_initialize, machine, cls, thing, given))
+        except Exhausted:  # a data set that downloads and reads files, say
+            for part in parts:
+                for key in list(part):
+                    machine.put(part, key, Opaque("it may have been changed", holds=True))
+            return Opaque(f"building `{cls.node.name}` takes too many steps to follow", holds=True)
+        return thing
     try:
         _initialize(machine, cls, thing, given)
     except Raised as error:
@@ -313,6 +323,26 @@ def instantiate(machine: Machine, cls: Class, given: Given, into: Layer | None =
             raise
         machine.note(f"building `{cls.node.name}` raises {error}: the rest of it is not followed")
     return thing
+
+
+def _parts(given: Given) -> list[Slots] | None:
+    """The slots of all that a constructor may change of what it is given; None when that may be part of a model."""
+    found: dict[int, Slots] = {}
+    waiting = [*given.positional, *given.named.values()]
+    while waiting:
+        for one in options(waiting.pop()):
+            match one:
+                case Object() | Table() | Listing() | Foreign(holds=False):
+                    if id(one.slots) not in found:
+                        found[id(one.slots)] = one.slots
+                        waiting += one.slots.values()
+                case tuple():
+                    waiting += one
+                case str() | int() | float() | bytes() | None | External() | Class() | Opaque(holds=False):
+                    pass
+                case _:
+                    return None
+    return list(found.values())
 
 
 def _initialize(machine: Machine, cls: Class, thing: Layer | Object, given: Given) -> None:

@@ -14,6 +14,7 @@ from wdlint.reading.tree import Module
 
 FUEL = 400_000  # evaluations of one run: about two seconds
 AGAIN = 3  # calls of one function within itself under undecided conditions
+OBJECT = FUEL // 8  # of one object that is no module
 DEEPEST = 70  # calls within calls
 NESTED = 12  # undecided conditions within each other
 
@@ -113,6 +114,31 @@ class Machine:
                 else:
                     slots[key] = before
         return result, raised, changes
+
+    def within(self, most: int, work: Callable[[], Result]) -> Result:
+        """What some work gives; all that it changed is undone where it takes more than so many steps.
+
+        Raises Exhausted then.
+        """
+        kept, outer, notes = self.fuel, self.journal, dict(self.notes)
+        self.fuel, self.journal = min(kept, most), []
+        given = self.fuel
+        try:
+            result = work()
+        except Exhausted:
+            for slots, key, before in reversed(self.journal):
+                if before is MISSING:
+                    slots.pop(key, None)
+                else:
+                    slots[key] = before
+            self.journal, self.notes = [], notes
+            raise
+        finally:
+            log, self.journal = self.journal, outer
+            if outer is not None:
+                outer += log
+            self.fuel = kept - (given - self.fuel)
+        return result
 
     def fork(self, arms: Sequence[Callable[[], Result]]) -> list[Result]:
         """Run the arms of an undecided condition, each on its own, and let every slot be what any of them leaves.

@@ -11,7 +11,7 @@ from pathlib import Path
 from wdlint.models.construction import calling, expressions
 from wdlint.models.construction.containers import items
 from wdlint.models.construction.layers import canonical
-from wdlint.models.construction.machine import Machine, Raised
+from wdlint.models.construction.machine import Exhausted, Machine, Raised
 from wdlint.models.construction.things import (
     MISSING,
     Bound,
@@ -134,6 +134,9 @@ def of_module(machine: Machine, module: Module, name: str) -> Value:
         journal, machine.journal = machine.journal, None
         try:
             machine.globals[key] = _of_module(machine, module, name)
+        except Exhausted:
+            del machine.globals[key]
+            raise
         finally:
             machine.journal = journal
     return machine.globals[key]
