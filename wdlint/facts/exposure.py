@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from wdlint.facts.division import Undivided
-from wdlint.facts.optimizers import OptimizerSite
+from wdlint.facts.optimizers import OptimizerSite, model_of
 from wdlint.grouping.policy import Policy
-from wdlint.models.expressions import inventory_of, may_be_frozen
+from wdlint.models.expressions import inventory_of, may_be_frozen, of_value
 from wdlint.models.parameters import Inventory, Parameter
 from wdlint.models.wording import described
+from wdlint.reading.values import alternatives
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,14 @@ def has_model(site: OptimizerSite, built: Inventory | None) -> bool:
     selections = {s.source: s for group in site.groups for s in group.selections or ()}
     if built is not None or not selections:
         return True
-    return any(inventory_of(site.evaluator, selection, None) is not None for selection in selections.values())
+    return any(
+        inventory_of(site.evaluator, selection, None) is not None
+        # several callers, each with a model of its own
+        or any(
+            of_value(site.evaluator, option) is not None for option in alternatives(model_of(site.evaluator, selection))
+        )
+        for selection in selections.values()
+    )
 
 
 def exposed(site: OptimizerSite, reach: Undivided, policy: Policy, built: Inventory | None) -> Exposure | None:

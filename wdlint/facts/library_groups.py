@@ -65,10 +65,12 @@ def followed(site: LibrarySite, built: Inventory | None) -> Iterator[Assignment 
 
 
 def _model(run: Interpreter, worlds: Worlds, site: LibrarySite) -> Submodule:
+    known = worlds.of_receiver(site.model, site.module)
+    if known is not None and known.inventory is worlds.built:
+        return Submodule(known, "")  # the user says what the reading cannot
     model = run.value_at(site.model, site.module)
     if isinstance(model, Submodule):
         return model
-    known = worlds.of_receiver(site.model, site.module)
     if known is None:
         raise NotFollowed(UNKNOWN_MODEL)
     return Submodule(known, "")

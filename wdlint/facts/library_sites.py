@@ -18,6 +18,7 @@ from wdlint.reading.values import (
     ClassThing,
     Collection,
     External,
+    FunctionThing,
     Instance,
     Known,
     Mapping,
@@ -25,6 +26,7 @@ from wdlint.reading.values import (
     Product,
     Sequence,
     Value,
+    number,
     text,
 )
 
@@ -38,8 +40,13 @@ TRAINERS = frozenset(
         )),
     }
 )  # fmt: skip
-FACTORIES = frozenset(f"timm.optim.{path}create_optimizer_v2" for path in ("", "optim_factory.", "_optim_factory."))
-OF_SETTINGS = frozenset(f"timm.optim.{path}create_optimizer" for path in ("", "optim_factory.", "_optim_factory."))
+TIMM = ("timm.optim.", "timm.optim.optim_factory.", "timm.optim._optim_factory.")
+FACTORIES = frozenset(f"{path}create_optimizer_v2" for path in TIMM)
+OF_SETTINGS = frozenset(f"{path}create_optimizer" for path in TIMM)
+FROM_SETTINGS = frozenset(
+    f"{path}optimizer_kwargs" for path in TIMM
+)  # `create_optimizer_v2(model, **optimizer_kwargs(args))`
+TIMM_FUNCTIONS = FACTORIES | OF_SETTINGS | FROM_SETTINGS
 WRAPPERS = frozenset(
     f"mmengine.optim.{path}build_optim_wrapper" for path in ("", "optimizer.", "optimizer.builder.")
 )  # fmt: skip
@@ -87,7 +94,7 @@ def sites(evaluator: Evaluator, module: Module) -> Iterator[LibrarySite]:
         if not isinstance(node, ast.Call) or not _may_make(node.func) or _otherwise(node):
             continue
         evaluator.begin(GLANCE)
-        callee = evaluator.evaluate(node.func, frame)
+        callee = _named(evaluator.evaluate(node.func, frame))
         evaluator.begin()
         match callee:
             case Known(External(path)) if path in TRAINERS:
@@ -106,6 +113,14 @@ def sites(evaluator: Evaluator, module: Module) -> Iterator[LibrarySite]:
             yield found
 
 
+def _named(callee: Value) -> Value:
+    """What is called; a function of a library whose own source is read goes by its name there, too."""
+    match callee:
+        case Known(FunctionThing(module, ast.FunctionDef(name))) if f"{module.name}.{name}" in TIMM_FUNCTIONS:
+            return Known(External(f"{module.name}.{name}"))
+    return callee
+
+
 def _may_make(callee: ast.expr) -> bool:
     match callee:
         case ast.Name(name) | ast.Attribute(_, name):
@@ -118,8 +133,12 @@ def _may_make(callee: ast.expr) -> bool:
 
 
 def _otherwise(node: ast.Call) -> bool:
-    """Whether the parameters may be divided otherwise, or the rest of the arguments is not known."""
-    return any(keyword.arg is None or keyword.arg in OTHERWISE for keyword in node.keywords)
+    """Whether the parameters may be divided otherwise, or the rest of the arguments is not known.
+
+    What a factory of timm is given by `**` is looked into later.
+    """
+    spread = isinstance(node.func, ast.Name | ast.Attribute) and ast.unparse(node.func).endswith("create_optimizer_v2")
+    return any((keyword.arg is None and not spread) or keyword.arg in OTHERWISE for keyword in node.keywords)
 
 
 def _of_trainer(evaluator: Evaluator, module: Module, node: ast.Call) -> LibrarySite | None:
@@ -164,16 +183,58 @@ def _loaded(evaluator: Evaluator, module: Module, node: ast.Call, model: ast.exp
 def _of_factory(evaluator: Evaluator, module: Module, node: ast.Call) -> LibrarySite | None:
     """A `create_optimizer_v2(model, opt=..., weight_decay=...)`."""
     model = _argument(node, 0, "model_or_params")
-    decay = next((keyword for keyword in node.keywords if keyword.arg == "weight_decay"), None)
-    if model is None or decay is None:
+    keywords = _keywords(evaluator, module, node)
+    if model is None or keywords is None or "weight_decay" not in keywords or keywords.keys() & OTHERWISE:
         return None
     match evaluator.evaluate(model, evaluator.frame(module)):
         case Known(Collection() | Sequence()):
             return None  # parameters, which timm leaves as they are
-    value = evaluator.evaluate(decay.value, evaluator.frame(module))
-    place = Place(module, decay)
-    options = tuple((k.arg, k.value) for k in node.keywords if k.arg in OPTIONS and k.arg is not None)
+    decay = next((keyword for keyword in node.keywords if keyword.arg == "weight_decay"), None)
+    value = evaluator.evaluate(keywords["weight_decay"], evaluator.frame(module))
+    place = Place(module, decay or node)
+    options = tuple((name, keywords[name]) for name in OPTIONS if name in keywords)
     return LibrarySite(evaluator, module, node, model, value, place, "create_optimizer_groups", "timm", options)
+
+
+def _keywords(evaluator: Evaluator, module: Module, node: ast.Call) -> dict[str, ast.expr] | None:
+    """The keywords that decide the groups, those behind `**` among them; None when there may be more."""
+    frame = evaluator.frame(module)
+    found: dict[str, ast.expr] = {}
+    for keyword in node.keywords:
+        if keyword.arg is not None:
+            found[keyword.arg] = keyword.value
+            continue
+        settings = _settings(evaluator, module, keyword.value)
+        if settings is not None:
+            found["weight_decay"] = _setting(settings, "weight_decay")
+            for name in OPTIONS:
+                option = _setting(settings, name)
+                if name.startswith("layer_decay") and number(evaluator.evaluate(option, frame)) is not None:
+                    found[name] = option
+            continue
+        match evaluator.evaluate(keyword.value, frame):
+            case Known(Mapping(entries, False)):
+                for entry in entries:
+                    if not isinstance(entry.value_node, ast.expr) or not module.holds(entry.value_node):
+                        return None
+                    found[entry.key] = entry.value_node
+            case _:
+                return None
+    return found
+
+
+def _settings(evaluator: Evaluator, module: Module, given: ast.expr) -> ast.expr | None:
+    """The settings that timm's `optimizer_kwargs(settings)` takes the keywords from; None for anything else."""
+    if not isinstance(given, ast.Call):
+        return None
+    match _named(evaluator.evaluate(given.func, evaluator.frame(module))):
+        case Known(External(path)) if path in FROM_SETTINGS:
+            return _argument(given, 0, "cfg")
+    return None
+
+
+def _setting(settings: ast.expr, name: str) -> ast.expr:
+    return ast.copy_location(ast.Attribute(settings, name, ast.Load()), settings)
 
 
 def _of_settings(evaluator: Evaluator, module: Module, node: ast.Call) -> LibrarySite | None:
@@ -181,8 +242,7 @@ def _of_settings(evaluator: Evaluator, module: Module, node: ast.Call) -> Librar
     given, model = _argument(node, 0, "args"), _argument(node, 1, "model")
     if given is None or model is None:
         return None
-    decay = ast.copy_location(ast.Attribute(given, "weight_decay", ast.Load()), given)
-    value = evaluator.evaluate(decay, evaluator.frame(module))
+    value = evaluator.evaluate(_setting(given, "weight_decay"), evaluator.frame(module))
     option = _argument(node, 2, "filter_bias_and_bn")
     options = (("filter_bias_and_bn", option),) if option is not None else ()
     place = Place(module, node)

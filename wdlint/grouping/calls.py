@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 DEEP = 40  # calls within calls
 MEMBERS = ("parameters(", "modules(", "children(", "_parameters", "_modules", "param_groups")
 FILLING = ("append", "add", "extend", "insert", "appendleft", "update", "setdefault")
-SEEN_THROUGH = ("staticmethod", "torch.no_grad()", "torch.no_grad", "functools.lru_cache", "lru_cache")
+SEEN_THROUGH = (
+    *("staticmethod", "torch.no_grad()", "torch.no_grad", "functools.lru_cache", "lru_cache"),
+    *("torch.jit.ignore", "torch.jit.ignore()", "torch.jit.unused", "torch.jit.export"),
+)
 SPECIAL = frozenset({"__init__", "__call__", "__repr__", "__str__"})  # what a plain class may define
 
 

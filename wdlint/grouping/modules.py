@@ -151,8 +151,8 @@ def is_counted(held: Submodule) -> bool:
     such lists in 40 models of transformers 5.24, and all 1,214 (845 of them `nn.Sequential`) in 280 of timm 1.0.31.
     """
     world = held.world
-    if world.whole:
-        return True
+    if world.whole or held.path in world.inventory.lengths:
+        return world.whole or world.inventory.lengths[held.path] == len(world.children.get(held.path, {}))
     children = world.children.get(held.path, {})
     classes = {world.lineage(where)[:1] for where in children.values()}
     return (
@@ -167,6 +167,8 @@ def is_counted(held: Submodule) -> bool:
 
 def length(held: Submodule) -> Any:
     """`len(container)`."""
+    if held.path in held.world.inventory.lengths:
+        return held.world.inventory.lengths[held.path]
     return len(held.world.children.get(held.path, {})) if is_counted(held) else Opaque(Unknown("a number of layers"))
 
 

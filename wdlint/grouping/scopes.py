@@ -127,9 +127,9 @@ def _declared(node: ast.AST) -> frozenset[str]:
 def of_host(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
     """What the reading knows of an expression."""
     value = run.evaluator.evaluate(node, run.evaluator.frame(scope.module))
+    partly = _is_partly_known(value)
     if isinstance(value, Maybe):
         value = _of_the_caller(run, node, scope) or value
-    partly = _is_partly_known(value)
     found = Opaque(value) if partly else of(run, value, id(node))
     if isinstance(found, Opaque) and (partly or isinstance(found.value, Unknown)):
         passed = _passed(run, node, scope, needed=partly and not _is_closed(value))

@@ -156,7 +156,8 @@ def _expanded(inventory: Inventory) -> Inventory:
         for index, name in enumerate(_spelled(parameter.name)):
             twins = tuple(options[min(index, len(options) - 1)] for options in aliases)
             parameters.append(replace(parameter, name=name, aliases=twins))
-    return replace(inventory, parameters=tuple(parameters), modules=modules)
+    lengths = {one: length for path, length in inventory.lengths.items() for one in _spelled(path)}
+    return replace(inventory, parameters=tuple(parameters), modules=modules, lengths=lengths)
 
 
 def _spelled(name: str) -> list[str]:

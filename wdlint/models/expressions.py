@@ -178,12 +178,18 @@ def part(inventory: Inventory, name: str) -> Inventory | None:
     attributes = inventory.attributes and {
         path.removeprefix(start): what for path, what in inventory.attributes.items() if path.startswith(start)
     }
+    lengths = {
+        path.removeprefix(start) if path != name else "": count
+        for path, count in inventory.lengths.items()
+        if path == name or path.startswith(start)
+    }
     return replace(
         inventory,
         spec=f"{inventory.spec}.{name}",
         parameters=tuple(parameters),
         modules=modules,
         attributes=attributes,
+        lengths=lengths,
         whole=inventory.whole and not inventory.shared,
     )
 
@@ -382,9 +388,9 @@ def altered(evaluator: Evaluator, inventory: Inventory, model: ast.expr, module:
                 if path.startswith(f"{model.id}.") and _holds(inventory, path.removeprefix(f"{model.id}.")):
                     inventory = _replaced(evaluator, inventory, path.removeprefix(f"{model.id}."), path, given, module)
                 elif path.startswith(f"{model.id}.") and not isinstance(given, ast.Constant):
-                    inventory = replace(inventory, whole=False)
+                    inventory = replace(inventory, whole=False, lengths={})
             case ast.Assign([ast.Subscript(container)]) if ast.unparse(container).startswith(f"{model.id}."):
-                inventory = replace(inventory, complete=False, whole=False)  # `model.layers[i] = …`
+                inventory = replace(inventory, complete=False, whole=False, lengths={})  # `model.layers[i] = …`
     return inventory
 
 
@@ -451,6 +457,7 @@ def _grafted(inventory: Inventory, path: str, new: Inventory | None) -> Inventor
         complete=complete,
         whole=False,
         attributes=None,
+        lengths={},
     )
 
 

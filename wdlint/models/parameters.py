@@ -81,7 +81,8 @@ class Inventory:
     `complete` is False when there may be further parameters. `typical`: the sizes and counts are those of the class's
     default configuration, not of the model in the code. `setting`: what a user changes to get another model, such as
     `--model_name`; "" where the code itself names it. A name read from source has `*` for the number of a part that
-    is there an unknown number of times. `declarations`: what the model's own `no_weight_decay()` and
+    is there an unknown number of times. `lengths`: how many modules containers hold, those without parameters among
+    them, where a source tells. `declarations`: what the model's own `no_weight_decay()` and
     `no_weight_decay_keywords()` return, by method.
     """
 
@@ -99,6 +100,7 @@ class Inventory:
     declarations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     whole: bool = False
     attributes: Mapping[str, str] | None = None
+    lengths: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def trainable(self) -> Iterator[Parameter]:

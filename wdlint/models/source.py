@@ -198,6 +198,7 @@ class Listed:
     first: dict[int, str] = field(default_factory=dict)  # where a module is met first
     shared: dict[str, str] = field(default_factory=dict)
     owners: dict[int, tuple[str, ...]] = field(default_factory=dict)  # of tensors, as one path may have several
+    lengths: dict[str, int] = field(default_factory=dict)  # of containers
     count: int = 0
 
 
@@ -256,6 +257,7 @@ def _listed(machine: Machine, roots: tuple[Layer, ...], spec: str) -> Inventory:
         typical=machine.typical,
         shared={name: first for name, first in found.shared.items() if name in held},
         declarations=declared,
+        lengths={name: length for name, length in found.lengths.items() if name in held},
     )
 
 
@@ -307,6 +309,8 @@ def _module(found: Listed, layer: Layer, path: str, certain: bool, above: tuple[
         for note in layer.inside.notes:
             machine.note(f"{path}: {note}")
     own = [(str(name), value) for name, value in layer.slots.items() if name != LENGTH]
+    if certain and isinstance(length := layer.slots.get(LENGTH), int):
+        found.lengths[path] = length
     prefix = f"{path}." if path else ""
     for name, value in own:
         for option, sure in _options(value, certain):

@@ -39,6 +39,7 @@ def wrapped(inventory: Inventory, path: str) -> Inventory:
         modules=modules,
         shared={f"{start}.{name}": f"{start}.{first}" for name, first in inventory.shared.items()},
         attributes=inventory.attributes and {f"{start}.{name}": what for name, what in inventory.attributes.items()},
+        lengths={f"{start}.{name}": count for name, count in inventory.lengths.items()},
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping as Bound
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wdlint.reading import conditions, containers, registered, settings
+from wdlint.reading import conditions, containers, registered, settings, trainers
 from wdlint.reading.selections import TRUE, Formula
 from wdlint.reading.tree import Function, statements_of
 from wdlint.reading.values import (
@@ -116,6 +116,7 @@ TRANSPARENT = frozenset(
         "omegaconf.OmegaConf.to_container",
         "builtins.vars",
         "typing.cast",
+        "deepspeed.add_config_arguments",
     }
 )
 INSIDE = ("module", "_orig_mod")  # under which some of these keep it
@@ -147,11 +148,18 @@ def call(evaluator: Evaluator, node: ast.Call, frame: Frame) -> Value:
         if made is not None:
             return made
     callee = evaluator.evaluate(node.func, frame)
+    if isinstance(node.func, ast.Attribute) and node.func.attr == trainers.CHOICE and _is_outside(callee):
+        return trainers.chosen(evaluator, node, frame)
     if isinstance(callee, Unknown):
         if isinstance(node.func, ast.Attribute) and node.func.attr in SAME:
             return evaluator.evaluate(node.func.value, frame)
         return callee
     return evaluator.each(callee, lambda option: _called(evaluator, option, node, frame))
+
+
+def _is_outside(callee: Value) -> bool:
+    """Whether the project does not define what is called."""
+    return isinstance(callee, Unknown) or (isinstance(callee, Known) and isinstance(callee.value, External))
 
 
 def _loaded(evaluator: Evaluator, func: ast.Attribute, node: ast.Call, frame: Frame) -> Value | None:

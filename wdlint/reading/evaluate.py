@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wdlint.reading import branches, callers, calls, conditions, containers, settings
+from wdlint.reading import branches, callers, calls, conditions, containers, settings, yacs
 from wdlint.reading.imports import module_file, source_file, starred, submodule_file, targets
 from wdlint.reading.project import Project
 from wdlint.reading.tree import (
@@ -586,6 +586,8 @@ class Evaluator:
             case Element(Form.MODULE, selections) if name in ("weight", "bias"):
                 atom = conditions.owned(name)
                 return known(Element(Form.PARAMETER, conditions.narrowed(selections, atom)))
+            case Product(yacs.NODE | yacs.CLONE) as product if (set_ := yacs.field(self, product, name)) is not None:
+                return set_
             case Product(path) as product if calls.sees_through(path) and name == "module":
                 return self.evaluate(product.call.args[0], product.frame) if product.call.args else receiver
             case _:
