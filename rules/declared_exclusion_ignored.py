@@ -99,7 +99,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             decayed = _reached(proved)
         yield RULE.finding(
             site.callee,
-            f"`{one.source}` declares {_listed(written)} and no group asks for it: {decayed}",
+            f"{_declarer(one)} {_listed(written)} and no group asks for it: {decayed}",
             severity=severity,
             site=site.span,
             label="its groups ignore what the model declares",
@@ -108,6 +108,17 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             fix=_fix(site, one) or _regrouped(proved, context),
             model=proved.model if proved is not None and proved.parameters else None,
         )
+
+
+def _declarer(one: Ignored) -> str:
+    """Who declares: the model, parts of it by their classes, or both."""
+    parts = list(dict.fromkeys(declaration.owner for declaration in one.declarations if not declaration.own))
+    if not parts:
+        return f"`{one.source}` declares"
+    whose = f"{'a part' if len(parts) == 1 else 'parts'} of `{one.source}` ({', '.join(parts)})"
+    if any(declaration.own for declaration in one.declarations):
+        return f"`{one.source}` and {whose} declare"
+    return f"{whose} {'declares' if len(parts) == 1 else 'declare'}"
 
 
 def _spared(one: Ignored, proved: Exempted) -> bool:

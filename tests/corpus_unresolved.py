@@ -88,10 +88,13 @@ def inventory(spec: str) -> Inventory:
 
 
 def site_at(tree: Path, path: str, line: int) -> OptimizerSite | LibrarySite | None:
-    """The site at a labelled line, or the first in the function that is called there; None where there is none."""
+    """The site at a labelled line, or the first in the function that is called there; None where there is none.
+
+    A labelled call of a function is that call: what its other callers give is not looked at.
+    """
     if not path.endswith(".py"):
         return None
-    evaluator = _evaluator(tree)
+    evaluator = Evaluator(_project(tree))
     file = tree / path
     module = evaluator.project.checked(read_source(file, path, read_bytes(file, 1 << 24)))
     near = [one for one in _sites(evaluator, module) if abs(one.call.lineno - line) <= NEAR]
@@ -101,14 +104,16 @@ def site_at(tree: Path, path: str, line: int) -> OptimizerSite | LibrarySite | N
         if isinstance(node, ast.Call) and node.lineno == line:
             match evaluator.evaluate(node.func, evaluator.frame(module)):
                 case Known(FunctionThing(where, function)):
+                    evaluator.forget()
+                    evaluator.calls_of[id(function)] = [(module, node, None)]
                     inside = {id(inner) for inner in ast.walk(function)}
                     return next((one for one in _sites(evaluator, where) if id(one.call) in inside), None)
     return None
 
 
 @cache
-def _evaluator(tree: Path) -> Evaluator:
-    return Evaluator(Project(tree))
+def _project(tree: Path) -> Project:
+    return Project(tree)
 
 
 def _sites(evaluator: Evaluator, module: Module) -> Iterator[OptimizerSite | LibrarySite]:

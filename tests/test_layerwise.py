@@ -267,6 +267,56 @@ def main():
     return model, build(every)
 """,
     },
+    "biases that layers of the project may not have": {
+        "train.py": """
+import torch
+from torch import nn
+
+
+class Dense(nn.Module):
+    def __init__(self, width, bias=True):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(width, width))
+        if bias:
+            self.bias = nn.Parameter(torch.zeros(width))
+        else:
+            self.register_parameter("bias", None)
+
+
+class Gain(nn.Module):
+    bias = None
+
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+
+class Bare(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(width, width))
+
+
+class Net(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.first = Dense(width)
+        self.second = Dense(width, bias=False)
+        self.gain = Gain(width)
+        self.last = Bare(width)
+
+
+def main():
+    model = Net()
+    decayed, spared = [], []
+    for m in (model.first, model.second, model.gain, model.last):
+        (decayed if m.weight.ndim > 1 else spared).append(m.weight)
+        if hasattr(m, "bias") and m.bias is not None:
+            spared.append(m.bias)
+    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": spared, "weight_decay": 0.0}]
+    return model, torch.optim.AdamW(groups, lr=1e-3)
+""",
+    },
     "lists of layers that a loop fills": {
         "train.py": """
 import torch

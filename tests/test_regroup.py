@@ -86,15 +86,25 @@ def architectures() -> dict[str, Any]:
     return models
 
 
+FIRST = """
+
+def first( model ):  # the "bias" of this one is not to change
+    return  { n : p for n , p in model.named_parameters() if "bias"  in n }
+
+"""
+
+
 def text_of(name: str) -> str:
-    """One idiom with what it needs, and a neighbour that is not to change."""
+    """One idiom with what it needs, and neighbours before and after it that are not to change."""
     wanted = {node.id for node in ast.walk(FUNCTIONS[name]) if isinstance(node, ast.Name)}
     kept = [
         node
         for node in TREE.body
         if not isinstance(node, ast.FunctionDef) or node.name == name or (node.name in wanted and node.name[0] == "_")
     ]
+    imports = sum(isinstance(node, ast.Import | ast.ImportFrom) for node in kept)
     parts = [ast.get_source_segment(TEXT, node) or "" for node in kept[1:]]
+    parts.insert(imports, FIRST)
     return "\n".join(parts) + '\n\n\ndef neighbour( model ):\n    return  [ p for p in model.parameters() ]  # "bias"\n'
 
 
@@ -152,6 +162,8 @@ def test_what_is_offered_is_exact(name: str, tmp_path: Path) -> None:
         source = site.module.source
         (text,) = apply(source.original, fix.edits, source)
         assert text.endswith(source.text[source.text.index("\n\n\ndef neighbour") :])
+        assert text.index(FIRST.strip()) < text.index(f"def {name}(")
+        assert is_the_same_style(source.text, text, name)
         model = build()
         before = groups(path, name, model)
         path.write_text(text, encoding="utf-8")
@@ -171,6 +183,30 @@ def test_what_is_offered_is_exact(name: str, tmp_path: Path) -> None:
     assert (offered == 0) is (name in NOT_FIXED)
 
 
+def assert_only_the_decision_changes(before: str, after: str, name: str) -> None:
+    """What stands around a function stays to the letter, lines put above it apart; so does the way it makes groups."""
+    start = before.index(f"def {name}(")
+    kept = iter(after[: after.index(f"def {name}(")].split("\n"))
+    assert all(line in kept for line in before[:start].rstrip("\n").split("\n"))  # in this order
+    assert is_the_same_style(before, after, name)
+
+
+def is_the_same_style(before: str, after: str, name: str) -> bool:
+    """Whether a function makes groups as it did: a list of names may have become idle."""
+    was, now = style(before, name), style(after, name)
+    lists = was.pop("ListComp"), now.pop("ListComp")
+    return was == now and min(lists[0], 1) <= lists[1] <= lists[0]
+
+
+def style(text: str, name: str) -> dict[str, int]:
+    """How a function makes groups: loops, lists, dicts and what fills them."""
+    function = next(n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef) and n.name == name)
+    inner = list(ast.walk(function))
+    found = {kind.__name__: sum(isinstance(n, kind) for n in inner) for kind in (ast.For, ast.ListComp, ast.Dict)}
+    filling = ("append", "extend", "setdefault", "add_param_group")
+    return found | {one: sum(isinstance(n, ast.Attribute) and n.attr == one for n in inner) for one in filling}
+
+
 def check(made: list[dict[str, Any]], architecture: str, model: Any) -> None:
     """Each trainable parameter is in one group, no group is empty, and what is decayed is what the policy decays."""
     known = {parameter.name: parameter for parameter in inventory(architecture).trainable}
@@ -180,6 +216,81 @@ def check(made: list[dict[str, Any]], architecture: str, model: Any) -> None:
     assert sorted(one for one in members if one in known) == sorted(known)
     decayed = {names[id(p)] for group in made if group["weight_decay"] for p in group["params"]}
     assert decayed & known.keys() == {n for n, parameter in known.items() if STRICT.decays(parameter)}
+
+
+LAYER = 'layer = int(n.split(".")[1]) + 1 if n.split(".")[0] in ("h", "layers") else 0'
+LAYERWISE = {
+    "a loop that fills groups by a name": """
+        groups = {}
+        for n, p in model.named_parameters():
+            if "bias" in n or "LayerNorm" in n:
+                kind, decay = "plain", 0.0
+            else:
+                kind, decay = "decayed", 0.1
+            LAYER
+            key = "layer_%d_%s" % (layer, kind)
+            if key not in groups:
+                groups[key] = {"params": [], "weight_decay": decay, "lr": 1e-3 * 0.5**layer, "lr_scale": 0.5**layer}
+            groups[key]["params"].append(p)
+        return torch.optim.AdamW(list(groups.values()), lr=1e-3)
+    """,
+    "a loop that fills groups by a pair": """
+        groups = {}
+        for n, p in model.named_parameters():
+            spared = "bias" in n or "LayerNorm" in n
+            LAYER
+            made = {"params": [], "weight_decay": 0.0 if spared else 0.1, "lr": 1e-3 * 0.5**layer}
+            groups.setdefault((layer, spared), made)["params"].append(p)
+        return torch.optim.AdamW(list(groups.values()), lr=1e-3)
+    """,
+    "a pair of lists for each layer": """
+        groups = []
+        for which in range(5):
+            mine = []
+            for n, p in model.named_parameters():
+                LAYER
+                if layer == which:
+                    mine.append((n, p))
+            plain = [p for n, p in mine if "bias" in n or "LayerNorm" in n]
+            groups += [
+                {"params": [p for n, p in mine if not ("bias" in n or "LayerNorm" in n)], "lr": 1e-3 * 0.5**which},
+                {"params": plain, "lr": 1e-3 * 0.5**which, "weight_decay": 0.0},
+            ]
+        return torch.optim.AdamW([g for g in groups if g["params"]], lr=1e-3, weight_decay=0.1)
+    """,
+    "a group for each parameter": """
+        groups = []
+        for n, p in model.named_parameters():
+            LAYER
+            decay = 0.0 if "bias" in n or "LayerNorm" in n else 0.1
+            groups.append({"params": [p], "weight_decay": decay, "lr": 1e-3 * 0.5**layer, "betas": (0.9, 0.95)})
+        return torch.optim.AdamW(groups, lr=1e-3)
+    """,
+}
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("architecture", ["GPT", "ViT", "Mixer"])
+@pytest.mark.parametrize("title", LAYERWISE)
+def test_layer_wise_rates_stay(title: str, architecture: str, tmp_path: Path) -> None:
+    body = textwrap.indent(textwrap.dedent(LAYERWISE[title]).replace("LAYER\n", f"{LAYER}\n").strip("\n"), "    ")
+    path = tmp_path / "train.py"
+    path.write_text(f"import torch\nfrom torch import nn\n\n\n# by layer\ndef build(model):\n{body}\n\n\nLAST = 1 ;\n")
+    site, _, fix = found(path, architecture)
+    assert fix is not None
+    source = site.module.source
+    model = architectures()[architecture]()
+    before = groups(path, "build", model)
+    (text,) = apply(source.original, fix.edits, source)
+    path.write_text(text)
+    after = groups(path, "build", model)
+    assert before is not None
+    assert after is not None, text
+    check(after, architecture, model)
+    assert keys(after) == keys(before)
+    assert_only_the_decision_changes(source.text, text, "build")
+    assert text.endswith("\n\n\nLAST = 1 ;\n")
+    assert found(path, architecture)[2] is None
 
 
 def test_most_idioms_can_be_fixed() -> None:

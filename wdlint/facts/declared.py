@@ -42,7 +42,8 @@ class Form(enum.Enum):
 class Declaration:
     """One declaration of a class. `names`: the parameters it names, None when that is not known.
 
-    `own`: the class is the model's, not that of a part. `vectors`: those names that are known to have one dimension.
+    `own`: the class, `owner`, is the model's, not that of a part. `vectors`: those names that are known to have one
+    dimension.
     """
 
     module: Module
@@ -51,6 +52,7 @@ class Declaration:
     names: tuple[str, ...] | None
     vectors: frozenset[str]
     own: bool
+    owner: str
 
     @property
     def span(self) -> Span:
@@ -91,10 +93,11 @@ def _declared(
             if method is not None:
                 names = _returned(evaluator, ancestor, method)
                 if names != ():
-                    yield Declaration(ancestor.module, method, form, names, _vectors(lineage, names or ()), own)
+                    vectors = _vectors(lineage, names or ())
+                    yield Declaration(ancestor.module, method, form, names, vectors, own, cls.node.name)
                 break
     for ancestor in lineage:
-        yield from _tagged(ancestor, own)
+        yield from _tagged(ancestor, own, cls.node.name)
         for part in _parts(evaluator, ancestor):
             yield from _declared(evaluator, part, False, seen, depth - 1)
 
@@ -142,11 +145,11 @@ def _is_vector(value: ast.expr) -> bool:
     return False
 
 
-def _tagged(cls: ClassThing, own: bool) -> Iterator[Declaration]:
+def _tagged(cls: ClassThing, own: bool, owner: str) -> Iterator[Declaration]:
     for node in ast.walk(cls.node):
         match node:
             case ast.Assign([ast.Attribute(ast.Attribute(_, name), tag)], ast.Constant(True)) if tag == Form.TAG.value:
-                yield Declaration(cls.module, node, Form.TAG, (name,), _vectors([cls], (name,)), own)
+                yield Declaration(cls.module, node, Form.TAG, (name,), _vectors([cls], (name,)), own, owner)
 
 
 def _parts(evaluator: Evaluator, cls: ClassThing) -> Iterator[ClassThing]:

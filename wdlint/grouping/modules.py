@@ -92,9 +92,9 @@ def attribute(run: Interpreter, held: Submodule, name: str, node: ast.Attribute,
 def _without_parameter(held: Submodule, name: str) -> Any:
     """What a module has under a name where no parameter of its own is."""
     world = held.world
-    if not world.exact:
-        return Opaque(Unknown(f"`{name}` of a module"))
     known = world.inventory.attributes
+    if not world.exact and known is None:
+        return Opaque(Unknown(f"`{name}` of a module"))
     if known is not None and (what := known.get(f"{held.path}.{name}" if held.path else name)) is not None:
         return None if what in ("registered", "none") else Kept(what)
     if name in registered(held):
@@ -112,7 +112,7 @@ def _parameters(held: Submodule) -> dict[Any, Any]:
     """`module._parameters`: with those that are None."""
     own = held.world.own.get(held.path, {})
     known = held.world.inventory.attributes
-    if known is None:
+    if known is None or held.world.inventory.origin is Origin.SOURCE:
         found = {name: own.get(name) for name in (*registered(held), *own)}
         return found if _is_of_torch(held) else Open(found)
     return {name: own.get(name) for name in (*held.world.missing.get(held.path, ()), *registered(held), *own)}

@@ -157,7 +157,10 @@ def _expanded(inventory: Inventory) -> Inventory:
             twins = tuple(options[min(index, len(options) - 1)] for options in aliases)
             parameters.append(replace(parameter, name=name, aliases=twins))
     lengths = {one: length for path, length in inventory.lengths.items() for one in _spelled(path)}
-    return replace(inventory, parameters=tuple(parameters), modules=modules, lengths=lengths)
+    attributes = inventory.attributes and {
+        one: what for name, what in inventory.attributes.items() for one in _spelled(name)
+    }
+    return replace(inventory, parameters=tuple(parameters), modules=modules, lengths=lengths, attributes=attributes)
 
 
 def _spelled(name: str) -> list[str]:

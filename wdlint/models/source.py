@@ -39,6 +39,7 @@ from wdlint.reading.evaluate import Evaluator, Frame
 from wdlint.reading.values import ClassThing, FunctionThing
 
 DECLARATIONS = ("no_weight_decay", "no_weight_decay_keywords")
+ASKED_FOR = ("weight", "bias")  # the names of which an inventory may tell what else a module has there
 MOST_PARAMETERS = 50_000
 DEEPEST = 64  # modules within modules
 MOST_NOTES = 50
@@ -199,6 +200,7 @@ class Listed:
     shared: dict[str, str] = field(default_factory=dict)
     owners: dict[int, tuple[str, ...]] = field(default_factory=dict)  # of tensors, as one path may have several
     lengths: dict[str, int] = field(default_factory=dict)  # of containers
+    layers: dict[str, Layer | None] = field(default_factory=dict)  # by path; None where it may be another
     count: int = 0
 
 
@@ -258,7 +260,78 @@ def _listed(machine: Machine, roots: tuple[Layer, ...], spec: str) -> Inventory:
         shared={name: first for name, first in found.shared.items() if name in held},
         declarations=declared,
         lengths={name: length for name, length in found.lengths.items() if name in held},
+        attributes=None if notes else _attributes(found, held),
     )
+
+
+def _attributes(found: Listed, held: set[str]) -> dict[str, str] | None:
+    """What modules have as `weight` and `bias` where no parameter of theirs is; None where that is not known."""
+    attributes_: dict[str, str] = {}
+    for path, layer in found.layers.items():
+        if layer is not None and layer.inside is not None:
+            return None
+        if path not in held or (layer is not None and isinstance(layer.kind, str) and layer.kind.startswith("torch.")):
+            continue
+        for name in ASKED_FOR:
+            what = "" if layer is None else _other(found.machine, layer, name)
+            if what is not None:
+                attributes_[f"{path}.{name}" if path else name] = what
+    return attributes_
+
+
+def _other(machine: Machine, layer: Layer, name: str) -> str | None:
+    """What a module has under a name, as an inventory says it (`attributes`); None for a parameter, or nothing."""
+    match layer.slots.get(name, MISSING):
+        case None:
+            return "none"
+        case Tensor(parameter=True) | Layer():
+            return None
+        case Tensor():
+            return "tensor"
+        case bool() | int() | float() | str():
+            return "other"
+        case value if value is not MISSING:
+            return ""
+    if not isinstance(layer.kind, Class):
+        return ""
+    for cls in attributes.lineage(machine, layer.kind):
+        if isinstance(cls, str):
+            if not cls.startswith(("torch.nn.", "builtins.object")):
+                return ""
+        elif _may_set(cls.node, name):
+            return ""
+        elif any(_is_none(statement, name) for statement in cls.node.body):
+            return "none"
+    return None
+
+
+def _is_none(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement of a class says that its objects have None there."""
+    match statement:
+        case ast.Assign([ast.Name(target)], ast.Constant(None)) | ast.AnnAssign(
+            ast.Name(target), _, ast.Constant(None)
+        ):
+            return target == name
+    return False
+
+
+def _may_set(cls: ast.ClassDef, name: str) -> bool:
+    """Whether a class has something of a name but None, or sets it on its objects anywhere, or answers for any name."""
+    nothing = {id(one.targets[0]) for one in cls.body if isinstance(one, ast.Assign) and _is_none(one, name)}
+    nothing |= {id(one.target) for one in cls.body if isinstance(one, ast.AnnAssign) and _is_none(one, name)}
+    for node in ast.walk(cls):
+        match node:
+            case _ if id(node) in nothing:
+                pass
+            case ast.Attribute(_, attribute, ast.Store()) if attribute == name:
+                return True
+            case ast.FunctionDef(function) if function in (name, "__getattr__", "__getattribute__"):
+                return True
+            case ast.Name(variable, ast.Store()) if variable == name:
+                return True
+            case ast.Call(ast.Name("setattr")) | ast.Attribute(_, "__dict__"):
+                return True
+    return False
 
 
 def _class_at(place: str, order: tuple[str, ...], modules: dict[str, tuple[str, ...]], path: str) -> tuple[str, ...]:
@@ -309,6 +382,7 @@ def _module(found: Listed, layer: Layer, path: str, certain: bool, above: tuple[
         for note in layer.inside.notes:
             machine.note(f"{path}: {note}")
     own = [(str(name), value) for name, value in layer.slots.items() if name != LENGTH]
+    found.layers[path] = layer if certain and path not in found.layers else None
     if certain and isinstance(length := layer.slots.get(LENGTH), int):
         found.lengths[path] = length
     prefix = f"{path}." if path else ""

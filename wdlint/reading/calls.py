@@ -392,8 +392,7 @@ def _external(evaluator: Evaluator, path: str, node: ast.Call, frame: Frame) -> 
             over = evaluator.evaluate(first, frame)
             return known(Sequence((known(Sequence((Unknown("an index"), containers.element(over, ())))),), open=True))
         case "builtins.zip":
-            inner = tuple(containers.element(evaluator.evaluate(a, frame), ()) for a in node.args)
-            return known(Sequence((known(Sequence(inner)),), open=True))
+            return _zipped(evaluator, node, frame)
         case "builtins.range":
             return Unknown("a number of a range")
         case "builtins.dict" | "collections.OrderedDict" | "collections.defaultdict":
@@ -420,6 +419,30 @@ def _external(evaluator: Evaluator, path: str, node: ast.Call, frame: Frame) -> 
             return _dict(evaluator, path, node, frame)
     loaded = settings.loaded(evaluator, path, node, frame)
     return loaded if loaded is not None else known(Product(path, node, frame))
+
+
+def _zipped(evaluator: Evaluator, node: ast.Call, frame: Frame) -> Value:
+    """Pairs: as many as the shortest gives, so that what is not as long for sure may cut the others short."""
+    values = [evaluator.evaluate(argument, frame) for argument in node.args]
+    items = []
+    for value in values:
+        item = containers.element(value, ())
+        cut = keyword(node, "strict") is None and not all(_as_long(other, value) for other in values)
+        if cut and isinstance(item, Known) and isinstance(item.value, Element):
+            some = conditions.narrowed(item.value.selections, conditions.other(ast.unparse(node)))
+            item = replace(item, value=replace(item.value, selections=some))
+        items.append(item)
+    return known(Sequence((known(Sequence(tuple(items))),), open=True))
+
+
+def _as_long(one: Value, other: Value) -> bool:
+    """Whether one value surely gives as many items as another: without end, or of the same parameters."""
+    match one, other:
+        case Known(Product("itertools.count" | "itertools.cycle" | "itertools.repeat")), _:
+            return True
+        case Known(Collection(_, some)), Known(Collection(_, more)):
+            return [(s.source, s.formula) for s in some] == [(s.source, s.formula) for s in more]
+    return one is other
 
 
 def _materialised(option: Known) -> Value:
