@@ -81,6 +81,27 @@ def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.torch
+def test_a_class_of_the_project_is_built_where_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from wdlint.models import training
+
+    monkeypatch.setattr(torch.optim.Optimizer, "__init__", torch.optim.Optimizer.__init__)
+    built = training.watch()
+
+    class Base(torch.optim.Optimizer):  # type: ignore[misc]
+        def __init__(self, params: Any) -> None:
+            super().__init__(params, {"weight_decay": 0.1})
+
+    class Own(Base):
+        def __init__(self, params: Any) -> None:
+            super().__init__(list(params))
+
+    model = torch.nn.Linear(1, 1)
+    (file, function), *_ = training.describe(Own(model.parameters()), model, built)["frames"]
+    assert (file, function.rpartition(".")[2]) == (__file__, "test_a_class_of_the_project_is_built_where_it_is_called")
+
+
+@pytest.mark.torch
 def test_what_is_written_and_what_has_moved(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     train = tmp_path / "src" / "train.py"

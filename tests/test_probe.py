@@ -15,6 +15,7 @@ import pytest
 
 from wdlint.models.containment import GIB, Limits
 from wdlint.optimizers.added import AddedError, digest, parse, written
+from wdlint.optimizers.measuring.measured import Measured
 from wdlint.optimizers.probe import NotMeasured, Probed, probe, table
 from wdlint.report import probe as report
 from wdlint.report.style import Terminal
@@ -178,14 +179,14 @@ def test_no_cuda(tmp_path: Path) -> None:
         probe("torch.optim:AdamW", {"fused": True}, device="cuda", python=Path(sys.executable), root=tmp_path)
 
 
-MADE = Probed(
-    optimizer="pkg.Odd", path="pkg.inner.Odd", package="pkg 1.0", torch="2.13.0", device="cpu", mode="masked",
-    confidence="structure", decay_argument="wd", default_weight_decay=0.1, default_lr=None, times_lr=True,
-    adaptive=True, flags={"a+b": {"true": "coupled"}, "kind": {"L2": "l1"}}, decays_zero_grad=None,
+MEASURED = Measured(
+    mode="masked", confidence="structure", decay_argument="wd", default_weight_decay=0.1, default_lr=None,
+    times_lr=True, adaptive=True, flags={"a+b": {"true": "coupled"}, "kind": {"L2": "l1"}}, decays_zero_grad=None,
     decays_none_grad=True, by_ndim={"0": "decays", "1": "ignored", "2": "masked", "3": "refused: only 2-D"},
     zero_gradient=(), options={}, narrowing=(), parameters=("lr", "wd"), keys=("lr", "params", "wd"), open=False,
     notes=("takes named parameters",),
 )  # fmt: skip
+MADE = Probed("pkg.Odd", "pkg.inner.Odd", "pkg 1.0", "2.13.0", "cpu", MEASURED)
 
 
 def test_text_of_an_odd_class() -> None:

@@ -78,6 +78,7 @@ def _value(text: str) -> Any:
 def as_json(found: Probed) -> dict[str, Any]:
     """The measurement as `--output-format json` prints it: what is asked for most comes first."""
     fields = asdict(found)
+    fields |= fields.pop("measured")._asdict()
     return {key: fields[key] for key in FIRST} | fields
 
 
@@ -91,7 +92,7 @@ def _entry(found: Probed) -> str:
 
 
 def _reservations(found: Probed) -> list[str]:
-    if not found.narrowing:
+    if not found.measured.narrowing:
         return []
     return [f"measured with {_listed(found)}: the entry speaks for calls that give it only"]
 
@@ -100,7 +101,7 @@ def _save(found: Probed) -> int:
     from wdlint.optimizers.added import AddedError, save
     from wdlint.optimizers.probe import table
 
-    if found.narrowing:
+    if found.measured.narrowing:
         note(f"Error: not saved: measured with {_listed(found)}, an entry speaks for every call: leave that out")
         return 2
     if found.package is None:
@@ -119,4 +120,4 @@ def _save(found: Probed) -> int:
 
 
 def _listed(found: Probed) -> str:
-    return ", ".join(f"{name}={found.options[name]}" for name in found.narrowing)
+    return ", ".join(f"{name}={found.measured.options[name]}" for name in found.measured.narrowing)

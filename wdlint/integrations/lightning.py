@@ -12,11 +12,9 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
-from collections.abc import Sequence
 from typing import Any
 
-from wdlint.integrations.auditing import Asked
-from wdlint.live.report import Report
+from wdlint.integrations.auditing import Auditing
 
 PACKAGES = ("lightning.pytorch", "pytorch_lightning")
 
@@ -31,27 +29,11 @@ def _base() -> Any:
 Callback: Any = _base()
 
 
-class DecayAudit(Callback):  # type: ignore[misc]
-    """Prints the report of `wdlint.audit` before the first step, on the main process, and may stop training there.
+class DecayAudit(Auditing, Callback):  # type: ignore[misc]
+    """Audits before the first step, on the main process; see `Auditing` for what it is given.
 
-    All optimizers of the module are taken together. `fail_on`: raise `wdlint.AuditError` for a finding of this severity
-    ("error", "warning" or "advice") or a louder one; None only prints. policy, decay, no_decay: as those of
-    `wdlint.audit`. report: what was found last; None before training and on other processes.
-
-    Raises ValueError for a severity or a policy that does not exist.
+    All optimizers of the module are taken together.
     """
-
-    def __init__(
-        self,
-        *,
-        fail_on: str | None = None,
-        policy: str | None = None,
-        decay: Sequence[str] = (),
-        no_decay: Sequence[str] = (),
-    ) -> None:
-        super().__init__()
-        self.report: Report | None = None
-        self._asked = Asked(fail_on, policy, decay, no_decay)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Audit what the Trainer is about to train: its optimizers exist, whatever the strategy."""
@@ -59,7 +41,7 @@ class DecayAudit(Callback):  # type: ignore[misc]
             return
         # in manual optimization the module decides how often it steps
         counted = pl_module.automatic_optimization
-        self.report = self._asked.answer(
+        self.audit(
             getattr(trainer.strategy, "model", None) or pl_module,
             list(trainer.optimizers),
             steps_per_epoch=_finite(trainer.num_training_batches, trainer.accumulate_grad_batches) if counted else None,

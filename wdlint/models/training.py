@@ -29,15 +29,18 @@ def watch() -> dict[int, list[tuple[str, str]]]:
     @functools.wraps(original)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         kept.append(self)  # so that no other optimizer gets its id
-        built[id(self)] = list(_frames())
+        built[id(self)] = list(_frames(self))
         original(self, *args, **kwargs)
 
     base.__init__ = init
     return built
 
 
-def _frames() -> Iterator[tuple[str, str]]:
+def _frames(made: Any) -> Iterator[tuple[str, str]]:
+    """The frames around the constructors of what is made: those of a project's own class do not say who builds it."""
     frame: Any = sys._getframe(2)
+    while frame.f_code.co_varnames[:1] and frame.f_locals.get(frame.f_code.co_varnames[0]) is made:
+        frame = frame.f_back
     while frame is not None:
         code = frame.f_code
         yield code.co_filename, getattr(code, "co_qualname", code.co_name).replace("<locals>.", "")

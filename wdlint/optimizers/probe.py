@@ -6,17 +6,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from wdlint.discovery import project_root
 from wdlint.models.asking import Question, ask
 from wdlint.models.containment import Limits
 from wdlint.models.python import find_python
 from wdlint.models.spec import NotBuilt, Spec, search_path
+from wdlint.optimizers.measuring.measured import Measured
 from wdlint.optimizers.registry import Law
-
-if TYPE_CHECKING:
-    from wdlint.optimizers.measuring.measure import Measured
 
 Device = Literal["cpu", "cuda"]
 LONGEST = 300  # characters of a reason
@@ -31,7 +29,7 @@ class Probed:
     """What a class does with its decay.
 
     `optimizer`: the import path asked for; `path`: where it is defined. `package`: the distribution and its version,
-    None in the project itself. `torch`: its version. The rest as in optimizers/measuring/measure.py.
+    None in the project itself. `torch`: its version.
     """
 
     optimizer: str
@@ -39,24 +37,7 @@ class Probed:
     package: str | None
     torch: str
     device: Device
-    mode: str
-    confidence: str
-    decay_argument: str | None
-    default_weight_decay: float | None
-    default_lr: float | None
-    times_lr: bool | None
-    adaptive: bool
-    flags: Mapping[str, Mapping[str, str]]
-    decays_zero_grad: bool | None
-    decays_none_grad: bool | None
-    by_ndim: Mapping[str, str]
-    zero_gradient: tuple[float, ...]
-    options: Mapping[str, Any]
-    narrowing: tuple[str, ...]
-    parameters: tuple[str, ...]
-    keys: tuple[str, ...]
-    open: bool
-    notes: tuple[str, ...]
+    measured: Measured
 
 
 def probe(
@@ -92,22 +73,21 @@ def probe(
         reason = " ".join(answer[-1].reason.split())
         reason = reason if len(reason) <= LONGEST else f"{reason[: LONGEST - 3]}..."
         raise NotMeasured(str(NotBuilt(reason, answer[-1].place)))
-    measured = answer["measured"] | {
-        key: tuple(answer["measured"][key]) for key in ("zero_gradient", "narrowing", "parameters", "keys", "notes")
-    }
+    lists = ("zero_gradient", "narrowing", "parameters", "keys", "notes")
+    measured = Measured(**answer["measured"] | {key: tuple(answer["measured"][key]) for key in lists})
     path = f"{_module(wanted)}.{wanted.target}"
-    return Probed(path, answer["path"], answer["package"], answer["torch"], device, **measured)
+    return Probed(path, answer["path"], answer["package"], answer["torch"], device, measured)
 
 
 def table(probed: Probed) -> dict[str, Any]:
     """The entry of the configuration (wdlint.optimizers.added) that says what was measured."""
-    entry = _described(probed)
+    entry = _described(probed.measured)
     if _importable(probed) and probed.path != probed.optimizer:
         entry["also"] = [probed.path]
     return entry | ({"package": probed.package} if probed.package is not None else {})
 
 
-def _described(found: Probed | Measured) -> dict[str, Any]:
+def _described(found: Measured) -> dict[str, Any]:
     whole = {
         "mode": found.mode,
         "adaptive": found.adaptive or None,

@@ -54,29 +54,29 @@ def render(found: Probed, terminal: Terminal) -> Iterator[str]:
         first, *rest = textwrap.wrap(printable(text), WIDTH - column - 2) or [""]
         yield f"  {label:<{column}}{first}" if len(label) < column else f"  {label}  {first}"
         yield from (" " * (column + 2) + line for line in rest)
-    if found.zero_gradient:
+    if found.measured.zero_gradient:
         yield ""
         yield from _plot(found, terminal)
 
 
 def _facts(found: Probed) -> Iterator[tuple[str, str]]:
-    yield found.decay_argument or "weight_decay", MEANING[found.mode]
-    if found.mode == "coupled" and found.adaptive:
+    yield found.measured.decay_argument or "weight_decay", MEANING[found.measured.mode]
+    if found.measured.mode == "coupled" and found.measured.adaptive:
         yield "", "and both are divided by the running gradient scale (WD101)"
-    if found.decay_argument:
-        default = found.default_weight_decay
+    if found.measured.decay_argument:
+        default = found.measured.default_weight_decay
         yield "default", "not a number" if default is None else f"{default:g}"
-    for flag, outcomes in found.flags.items():
+    for flag, outcomes in found.measured.flags.items():
         names = flag.split("+")
         for value, mode in outcomes.items():
             yield " ".join(f"{name}={value}" for name in names), MEANING[mode]
-    if found.times_lr is not None:
-        yield "times the learning rate", _said(found.times_lr)
-        yield "gradient of zero", _decays(found.decays_zero_grad)
-        yield "no gradient (None)", _decays(found.decays_none_grad)
+    if found.measured.times_lr is not None:
+        yield "times the learning rate", _said(found.measured.times_lr)
+        yield "gradient of zero", _decays(found.measured.decays_zero_grad)
+        yield "no gradient (None)", _decays(found.measured.decays_none_grad)
         yield from _ranks(found)
-    yield "measured", CONFIDENCE[found.confidence]
-    for note in found.notes:
+    yield "measured", CONFIDENCE[found.measured.confidence]
+    for note in found.measured.notes:
         yield "note", note
 
 
@@ -93,9 +93,9 @@ def _decays(value: bool | None) -> str:
 def _ranks(found: Probed) -> Iterator[tuple[str, str]]:
     """Ranks that are treated alike share a line."""
     alike: dict[str, list[str]] = {}
-    for rank, mode in found.by_ndim.items():
+    for rank, mode in found.measured.by_ndim.items():
         alike.setdefault(mode, []).append(f"{rank}-D")
-    if list(alike) == [found.mode]:
+    if list(alike) == [found.measured.mode]:
         yield "scalars to 4-D", "all alike"
         return
     for mode, ranks in alike.items():
@@ -105,14 +105,14 @@ def _ranks(found: Probed) -> Iterator[tuple[str, str]]:
 
 def _plot(found: Probed, terminal: Terminal) -> Iterator[str]:
     """Measured over the laws, one column a step."""
-    left = found.zero_gradient
+    left = found.measured.zero_gradient
     laws: tuple[tuple[str, Callable[[int], float]], ...] = (
         (".", lambda step: (1 - RATE * DECAY) ** step),
         (":", lambda step: (1 - DECAY) ** step),
     )
     curves = [(mark, [law(step) for step in range(len(left))]) for mark, law in laws] + [("*", list(left))]
     low = min(0.0, *(min(curve) for _, curve in curves))
-    yield f"  A weight whose gradient is zero, at lr={RATE:g} and {found.decay_argument}={DECAY:g}"
+    yield f"  A weight whose gradient is zero, at lr={RATE:g} and {found.measured.decay_argument}={DECAY:g}"
     yield ""
     grid = [[" "] * len(left) for _ in range(ROWS)]
     for mark, curve in curves:

@@ -8,13 +8,14 @@ import re
 import time
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from .classify import Unmeasured as Unmeasured
 from .classify import Verdict, classify
 from .laws import Law
+from .measured import Measured as Measured
 from .trial import DECAY, SHAPES, STEPS, STRONG_DECAY, Way, far, finite, numbers, step, trajectory
 from .ways import LATE, find_way, is_open, required, signature
 
@@ -33,38 +34,6 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 TOGETHER = (("weight_decouple", "fixed_decay"), ("decoupled_decay", "fixed_decay"))
 UNSCALED = ("decoupled_lr0", "decoupled_fixed")
 NO_DECAY = ("no_weight_decay", "ignored")
-
-
-class Measured(NamedTuple):
-    """What an optimizer class does with its decay.
-
-    `mode` and `flags` (argument → value → mode) as in registry.toml. `times_lr`: whether the rate is a factor; None
-    without a decay. `by_ndim`: rank → mode, or "refused: ...". `zero_gradient`: the share of a weight that is left
-    after each step under a zero gradient, at lr 0.05 and decay 0.1. `adaptive`: the update is divided by a running
-    gradient scale. `options`: constructor arguments that the measurement gave; `narrowing`: those of the caller that
-    make it speak for some calls only. `parameters`: the constructor's positional ones after the first, in order;
-    `keys`: what a parameter group may hold; `open`: the constructor takes more than it names. `notes`: what a reader
-    should know.
-    """
-
-    mode: str
-    confidence: str
-    decay_argument: str | None
-    default_weight_decay: float | None
-    default_lr: float | None
-    times_lr: bool | None
-    adaptive: bool
-    flags: Mapping[str, Mapping[str, str]]
-    decays_zero_grad: bool | None
-    decays_none_grad: bool | None
-    by_ndim: Mapping[str, str]
-    zero_gradient: tuple[float, ...]
-    options: Mapping[str, Any]
-    narrowing: tuple[str, ...]
-    parameters: tuple[str, ...]
-    keys: tuple[str, ...]
-    open: bool
-    notes: tuple[str, ...]
 
 
 def measure(
