@@ -757,3 +757,24 @@ def test_maybe_is_not_open_by_itself() -> None:
     options = (Known(1), Known(2))
     assert not is_open(Maybe(options))
     assert is_open(Maybe(options, open=True))
+
+
+@pytest.mark.parametrize("mark", ["", "pyproject.toml"])
+def test_a_folder_that_nothing_marks_as_a_project_is_bounded(
+    mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("train.py", "near/one.py", "near/deep/two.py", "other/three.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "other" / "setup.py").write_text("")  # somebody else's project
+    if mark:
+        (tmp_path / mark).write_text("")
+
+    def found() -> list[str]:
+        return [path.relative_to(tmp_path).as_posix() for path in Project(tmp_path).files()]
+
+    everything = ["near/deep/two.py", "near/one.py", "other/setup.py", "other/three.py", "train.py"]
+    ours = ["near/deep/two.py", "near/one.py", "train.py"]
+    assert found() == (everything if mark else ours)
+    monkeypatch.setattr("wdlint.reading.project.MOST_FILES", 2)
+    assert found() == (everything if mark else ["near/one.py", "train.py"])

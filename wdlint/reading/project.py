@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from wdlint.discovery import PROJECT_MARKS
 from wdlint.reading.content import UnreadableFile
 from wdlint.reading.imports import Import, imports_in, module_file
 from wdlint.reading.text import Source, parse, read_source
@@ -20,6 +22,7 @@ SKIPPED = frozenset(
     }
 )  # fmt: skip
 LARGEST_LOOKUP = 2 << 20  # bytes of a file that is only looked up in
+MOST_FILES = 2000  # of a folder that nothing marks as a project
 KEPT_BYTES = 32 << 20  # of file contents kept for searching
 KEPT_TREES = 1 << 19  # characters of source whose trees are kept from one file to the next: 150 MiB in a large run
 
@@ -225,20 +228,35 @@ def _known_package(name: str) -> bool:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    stack = [root]
-    while stack:
-        folder = stack.pop()
-        try:
-            entries = list(os.scandir(folder))
-        except OSError:
-            continue
-        for entry in entries:
+    """The Python files below a folder, the nearest first.
+
+    A folder without a mark of a project may be anybody's: others' projects in it are left out, and so is what lies
+    behind the first MOST_FILES.
+    """
+    entries = _entries(root)
+    marked = any(entry.name in PROJECT_MARKS for entry in entries)
+    level, left = [entries], MOST_FILES
+    while level and (marked or left > 0):
+        below: list[list[os.DirEntry[str]]] = []
+        for entry in itertools.chain.from_iterable(level):
             if entry.name.startswith(".") or entry.name in SKIPPED:
                 continue
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    stack.append(Path(entry.path))
+                    inner = _entries(entry.path)
+                    if marked or not any(one.name in PROJECT_MARKS for one in inner):
+                        below.append(inner)
                 elif entry.name.endswith(".py") and entry.is_file():
+                    left -= 1
                     yield Path(entry.path)
             except OSError:
                 continue
+        level = below
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except OSError:
+        return []
