@@ -49,6 +49,10 @@ class Context:
         return policy(self.settings.policy, self.settings.decay, self.settings.no_decay)
 
 
+# steps of grouping code for all sites of a file (MOST_FUEL is one site's): a factory may have one for each class
+GROUPING = 1_800_000
+
+
 def check_path(
     path: Path, filename: str, project: Project, settings: LintSettings, data: bytes | None = None
 ) -> FileResult:
@@ -84,6 +88,7 @@ def _checked(source: Source, project: Project, settings: LintSettings) -> FileRe
     except UnreadableFile as error:
         return _unreadable(source.filename, error, settings)
     evaluator = evaluator_of(project)
+    evaluator.budget = GROUPING
     found: list[Finding] = []
     unresolved: list[Unresolved] = []
     sites = 0

@@ -358,7 +358,7 @@ def outcomes(
         return same(one.value, other.value)
 
     ways = Ways(alike)
-    left = MOST_FUEL
+    left = before = MOST_FUEL if evaluator.budget is None else min(MOST_FUEL, evaluator.budget)
     reached = False
     cut = False
     never = ""
@@ -391,6 +391,9 @@ def outcomes(
             yield replace(outcome, again=partial(forced, choices))
         except NeverReached as error:
             never = str(error)
+        if evaluator.budget is not None:
+            evaluator.budget = max(0, evaluator.budget - before + left)
+        before = left
         ways.ended(choices, outcome if outcome is not None and not outcome.failure else None)
     settled = ways.settled
     if settled and ways.usual is not None and (cut or ways.left):

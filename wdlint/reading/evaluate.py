@@ -104,6 +104,7 @@ class Evaluator:
     # what is in memory, by the place that made it (wdlint.live): groups, and what a constructor was given
     seen: dict[object, Any] = field(default_factory=dict)
     given: dict[object, Any] = field(default_factory=dict)
+    budget: int | None = None  # what running grouping code of a file may still cost; None for no bound
     _visited: set[Path] = field(default_factory=set)
     _parsers: dict[Path, list[Module]] = field(default_factory=dict)
     _stars: dict[tuple[int, str], Path | str | None] = field(default_factory=dict)
