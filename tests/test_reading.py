@@ -56,7 +56,7 @@ def module_of(evaluator: Evaluator, name: str) -> Module:
 def probed(evaluator: Evaluator, name: str = "train.py") -> Value:
     """The value of the argument of the file's last `probe(...)`."""
     module = module_of(evaluator, name)
-    return evaluator.evaluate(module.calls["probe"][-1].args[0], evaluator.frame(module))
+    return evaluator.evaluate(module.calls("probe")[-1].args[0], evaluator.frame(module))
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_reaching(code: str, expected: set[int], complete: bool, scope: str, tmp
     text = code if scope == "module" else "def main():\n" + textwrap.indent(code, "    ")
     evaluator = laid_out(tmp_path, {"train.py": text})
     module = module_of(evaluator, "train.py")
-    use = module.calls["probe"][0].args[0]
+    use = module.calls("probe")[0].args[0]
     assert isinstance(use, ast.Name)
     bindings, sure = reaching(module, module.scope(use), use.id, use)
     assert sure is complete

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from wdlint.looking import LintSettings, entries_of, look
 from wdlint.optimizers import registry
 from wdlint.reading import scout
 from wdlint.reading.content import UnreadableFile, is_notebook
+from wdlint.reading.imports import is_function
 from wdlint.reading.text import Source, read_source
 from wdlint.rule import load
 
@@ -60,26 +61,36 @@ def check_path(
     nothing in it would be looked for."""
     try:
         data = look(path, filename, settings) if data is None else data
+        if data is None:
+            return FileResult(filename)
         registry.use(settings.optimizers)
         # a notebook's text is told apart from its JSON later
-        if data is None or not (is_notebook(filename) or scout.possible(data, entries_of(settings.codes))):
+        facts = None if is_notebook(filename) else _possible(data, path, project, settings)
+        if facts is not None and not facts:
             return FileResult(filename)
         source = read_source(path, filename, data)
     except UnreadableFile as error:
         return _unreadable(filename, error, settings)
-    return check_source(source, project, settings)
+    return check_source(source, project, settings, facts)
 
 
-def check_source(source: Source, project: Project, settings: LintSettings) -> FileResult:
-    """Check text that is read already."""
+def _possible(data: bytes, path: Path, project: Project, settings: LintSettings) -> frozenset[str]:
+    """The facts that a file of the project may hold."""
+    return scout.possible(data, entries_of(settings.codes), partial(is_function, project, path.absolute()))
+
+
+def check_source(
+    source: Source, project: Project, settings: LintSettings, wanted: frozenset[str] | None = None
+) -> FileResult:
+    """Check text that is read already; `wanted` are the facts that it may hold, where that is known."""
     around = project.begin()  # a rewrite may be checked while another file is
     try:
-        return replace(_checked(source, project, settings), reads=project.reads())
+        return replace(_checked(source, project, settings, wanted), reads=project.reads())
     finally:
         project.remember(around)
 
 
-def _checked(source: Source, project: Project, settings: LintSettings) -> FileResult:
+def _checked(source: Source, project: Project, settings: LintSettings, wanted: frozenset[str] | None) -> FileResult:
     from wdlint import suppressions
 
     registry.use(settings.optimizers)
@@ -93,7 +104,8 @@ def _checked(source: Source, project: Project, settings: LintSettings) -> FileRe
     unresolved: list[Unresolved] = []
     sites = 0
     context = Context(module, evaluator, settings)
-    wanted = scout.possible(source.text.encode("utf-8", "replace"), entries_of(settings.codes))
+    if wanted is None:
+        wanted = _possible(source.text.encode("utf-8", "replace"), source.path, project, settings)
     for kind, fact in _facts(context, wanted):
         if isinstance(fact, Unresolved):
             unresolved.append(fact)

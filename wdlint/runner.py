@@ -31,6 +31,7 @@ R = TypeVar("R")
 # Seconds of work before others are called in: some ten times what it costs to start them. A spawned process
 # imports everything anew, a forked one has it.
 ALONE = {"fork": 0.25, "spawn": 3.0}
+MANY = 500  # tasks that are worth several processes, whatever the first ones take
 BATCH = 8  # tasks handed to a worker at once
 LOOK = 1.0  # seconds between two looks of an idle worker whether its parent is still there
 
@@ -132,7 +133,8 @@ def run(
     """
     method = "fork" if hasattr(os, "fork") else "spawn"
     most = _processors() if jobs is None else jobs
-    until = time.monotonic() + (ALONE[method] if jobs is None else 0)
+    at_once = jobs is not None or (method == "fork" and len(tasks) >= MANY)
+    until = time.monotonic() + (0 if at_once else ALONE[method])
     for index, task in enumerate(tasks):
         if most > 1 and len(tasks) - index > 1 and time.monotonic() >= until:
             rest = tasks[index:]

@@ -61,16 +61,18 @@ def main(folder: str) -> None:
         from wdlint.config import configuration
         from wdlint.discovery import discover
         from wdlint.looking import LintSettings
-        from wdlint.reading import project, scout, text, tree
+        from wdlint.reading import project, scout, skeleton, tree
     with stage("listing files"):
         settings_of = configuration({}, isolated=True)
         files = discover((folder,), settings_of).files
     _timed(looking, "read_bytes", "reading files")
     _timed(looking, "marked", "markers")
     _timed(scout, "possible", "scouting")
-    _timed(text, "_parse", "parsing")
-    _timed(tree.Module, "_index", "indexing trees")
-    _timed(project.Project, "importing", "who imports whom")
+    _timed(project, "parse", "parsing what is checked")
+    _timed(project, "skeleton", "parsing what is looked up")
+    _timed(skeleton, "_parsed", "parsing what is looked up")
+    _timed(tree.Parents, "below", "indexing trees")
+    _timed(project.Project, "importers", "who imports whom")
     _timed(linter, "_checks", "imports")
     facts = linter._facts
     linter._facts = lambda context, wanted: _steps(facts(context, wanted), "facts")

@@ -29,7 +29,7 @@ class StateLoad:
 
 def loads(evaluator: Evaluator, module: Module) -> Iterator[StateLoad]:
     """All of a module, for each optimizer that the receiver may be."""
-    for node in module.calls.get("load_state_dict", ()):
+    for node in module.calls("load_state_dict"):
         if isinstance(node.func, ast.Attribute):
             for option in alternatives(evaluator.evaluate(node.func.value, evaluator.frame(module))):
                 site = built_by(evaluator, option)

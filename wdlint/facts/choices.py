@@ -36,7 +36,7 @@ def choices(evaluator: Evaluator, module: Module) -> Iterator[ChoiceByDecay]:
     """All such choices of a module."""
     if KEY not in module.source.text:
         return
-    for node in module.nodes:
+    for node in module.of(ast.For, ast.comprehension, ast.FunctionDef):
         evaluator.begin(GLANCE)
         match node:
             case ast.For(ast.Name(variable), ast.List(values) | ast.Tuple(values)) as loop:

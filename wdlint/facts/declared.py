@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -250,7 +251,8 @@ def asked(site: OptimizerSite) -> bool:
     """Whether code near a site reads a declaration."""
     modules = dict.fromkeys(related(site.evaluator, site.module, Form.METHOD.value))
     modules |= dict.fromkeys(s.place.module for group in site.groups for s in group.selections or ())
-    return any(_reads(module, node) for module in modules for node in module.nodes)
+    named = re.compile(Form.METHOD.value)
+    return any(_reads(module, node) for module in modules for node in module.nodes_near(named))
 
 
 def _reads(module: Module, node: ast.AST) -> bool:

@@ -21,7 +21,7 @@ ADAM = "deepspeed.ops.adam.FusedAdam"
 
 def sites(evaluator: Evaluator, module: Module) -> Iterator[OptimizerSite]:
     """The `deepspeed.initialize(...)` calls of a module whose configuration says which optimizer to build."""
-    for node in module.calls.get("initialize", ()):
+    for node in module.calls("initialize"):
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         config = given.get("config") or given.get("config_params")
         members = given.get("model_parameters")

@@ -204,7 +204,7 @@ def _read(evaluator: Evaluator, region: list[Path], name: str, declaration: Plac
 def _mentions(module: Module, name: str, declaration: Place) -> bool:
     """Whether an attribute, a string or a keyword of that name stands outside of the declaration."""
     own = set(map(id, ast.walk(declaration.node))) if declaration.module is module else set()
-    for node in module.nodes:
+    for node in module.nodes_near(re.compile(rf"{re.escape(name)}|getattr")):
         match node:
             case ast.Attribute(_, attribute, ast.Load()) if attribute == name:
                 return True
@@ -228,7 +228,7 @@ def _is_group_key(module: Module, node: ast.Constant) -> bool:
 def _passes(evaluator: Evaluator, module: Module, holder: str) -> bool:
     """Whether the object with the settings goes whole to something outside the project."""
     last = holder.rpartition(".")[2]
-    for node in module.nodes:
+    for node in module.nodes_near(re.compile(re.escape(last))):
         if not isinstance(node, ast.Call):
             continue
         given = [*node.args, *(keyword.value for keyword in node.keywords)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from wdlint.reading.values import Place
 
@@ -14,7 +15,8 @@ def looked_at(place: Place | None) -> bool:
     last = _key(place.node)
     nodes = ast.walk(place.node) if last is None else (place.node,)
     read = frozenset(key for node in nodes if (key := _key(node)) is not None)
-    return any(_looks(node, read) for node in place.module.nodes)
+    names = re.compile("|".join(map(re.escape, sorted(read))))
+    return bool(read) and any(_looks(node, read) for node in place.module.nodes_near(names))
 
 
 def _looks(node: ast.AST, read: frozenset[str]) -> bool:

@@ -69,8 +69,8 @@ def exhausted(evaluator: Evaluator, module: Module) -> Iterator[ExhaustedIterato
     text = module.source.text
     if not any(f"{member}(" in text for member in MEMBERS):
         return
-    functions = [node for node in module.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    for scope in (module.tree, *functions):
+    scopes: list[Scope] = [module.tree, *module.of(ast.FunctionDef), *module.of(ast.AsyncFunctionDef)]
+    for scope in scopes:
         uses: dict[str, list[ast.Name]] | None = None
         for statement in statements_of(scope):
             match statement:

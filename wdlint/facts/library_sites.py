@@ -90,8 +90,8 @@ def sites(evaluator: Evaluator, module: Module) -> Iterator[LibrarySite]:
     if not any(name in module.source.text for name in ("Trainer(", "create_optimizer", "build_optim_wrapper")):
         return
     frame = evaluator.frame(module)
-    for node in module.nodes:
-        if not isinstance(node, ast.Call) or not _may_make(node.func) or _otherwise(node):
+    for node in module.of(ast.Call):
+        if not _may_make(node.func) or _otherwise(node):
             continue
         evaluator.begin(GLANCE)
         callee = _named(evaluator.evaluate(node.func, frame))

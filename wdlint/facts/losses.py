@@ -104,12 +104,12 @@ def penalties(evaluator: Evaluator, module: Module) -> Iterator[Penalty]:
 def _losses(module: Module) -> Iterator[ast.expr]:
     """Expressions that are differentiated."""
     for name in ("backward", "manual_backward"):
-        for node in module.calls.get(name, ()):
+        for node in module.calls(name):
             if node.args and not isinstance(node.args[0], ast.Starred):
                 yield _unscaled(module, node.args[0])
             if isinstance(node.func, ast.Attribute):
                 yield _unscaled(module, node.func.value)
-    for definition in module.nodes:
+    for definition in module.of(ast.FunctionDef):
         match definition:
             case ast.FunctionDef("training_step" | "compute_loss") if module.owner(definition) is not None:
                 for statement in statements_of(definition):

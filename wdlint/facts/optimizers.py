@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Bound
 from dataclasses import dataclass, replace
@@ -307,12 +308,13 @@ class DecayWriter:
         return self.module.span(self.node)
 
 
+_WRITTEN = re.compile("weight_decay[\"']\\]")
+
+
 def writers(module: Module) -> list[DecayWriter]:
     """All writers of a module."""
     found: list[DecayWriter] = []
-    if '"weight_decay"]' not in module.source.text and "'weight_decay']" not in module.source.text:
-        return found
-    for node in module.nodes:
+    for node in module.nodes_near(_WRITTEN):
         match node:
             case ast.Assign([ast.Subscript(container, ast.Constant("weight_decay"))], value):
                 pass
@@ -356,21 +358,31 @@ def related(evaluator: Evaluator, module: Module, *words: str) -> Iterator[Modul
 
 def written_later(site: OptimizerSite) -> DecayWriter | None:
     """A writer of `group["weight_decay"]` near a site."""
-    for module in related(site.evaluator, site.module, "param_groups", "weight_decay"):
-        found = writers(module)
-        if found:
-            return found[0]
-    return None
+    memory, key = site.evaluator.memory, ("written later", id(site.module))
+    if key not in memory:
+        near = related(site.evaluator, site.module, "param_groups", "weight_decay")
+        memory[key] = next((writer for module in near for writer in writers(module)), None)
+    written: DecayWriter | None = memory[key]
+    return written
 
 
 def sites(evaluator: Evaluator, module: Module) -> Iterator[OptimizerSite | Unresolved]:
     """All optimizer constructions of a module, in the order of the text."""
     names = registry.names()
-    for node in module.nodes:
-        if isinstance(node, ast.Call) and _may_build(node, names, module):
+    key = ("sites", id(module))
+    for site in evaluator.memory.get(key, ()):
+        evaluator.begin()
+        yield site
+    if key in evaluator.memory:
+        return
+    every: list[OptimizerSite | Unresolved] = []
+    for node in module.of(ast.Call):
+        if _may_build(node, names, module):
             found = _site(evaluator, module, node)
             if found is not None:
+                every.append(found)
                 yield found
+    evaluator.memory[key] = every
 
 
 def _may_build(node: ast.Call, names: frozenset[str], module: Module) -> bool:

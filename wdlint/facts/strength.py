@@ -35,7 +35,7 @@ def decays_with_rates(site: OptimizerSite) -> Iterator[tuple[Decay, Value]]:
 
 
 def _rate_of(site: OptimizerSite, group: Group) -> Value:
-    if REPLACING & site.module.calls.keys():
+    if any(map(site.module.calls, REPLACING)):
         return Unknown("a scheduler has rates of its own")
     entry = group.entry("lr")
     if entry is not None:
@@ -57,7 +57,7 @@ def _rate_of(site: OptimizerSite, group: Group) -> Value:
 def rate_made_later(site: OptimizerSite) -> bool:
     """Whether something near a site makes the rate: a `LambdaLR`, whose factor it is, or a writer of `["lr"]`."""
     for module in related(site.evaluator, site.module):
-        if "LambdaLR" in module.calls:
+        if module.calls("LambdaLR"):
             return True
         if "param_groups" in module.source.text and any(map(_writes_rate, module.nodes)):
             return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -61,8 +62,8 @@ def arguments(evaluator: Evaluator, module: Module) -> Iterator[TrainerArguments
 
 def _calls(evaluator: Evaluator, module: Module) -> Iterator[TrainerArguments]:
     frame = evaluator.frame(module)
-    for node in module.nodes:
-        if not isinstance(node, ast.Call) or not _may_choose(node):
+    for node in module.of(ast.Call):
+        if not _may_choose(node):
             continue
         evaluator.begin()
         callee = evaluator.evaluate(node.func, frame)
@@ -113,8 +114,8 @@ def _given(evaluator: Evaluator, node: ast.Call, frame: Frame) -> dict[str, _Set
 
 
 def _classes(evaluator: Evaluator, module: Module) -> Iterator[TrainerArguments]:
-    for node in module.nodes:
-        if not isinstance(node, ast.ClassDef) or not node.bases:
+    for node in module.of(ast.ClassDef):
+        if not node.bases:
             continue
         own = {s.target.id for s in node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)}
         cls = ClassThing(module, node)
@@ -187,10 +188,13 @@ def is_arguments(path: str) -> bool:
     return name.endswith("TrainingArguments") or (package == "trl" and name in CONFIGS)
 
 
+_OWN = re.compile(r"create_optimizer|optimizers\b|optimizer_cls_and_kwargs")
+
+
 def makes_own_optimizer(evaluator: Evaluator, module: Module) -> bool:
     """Whether a Trainer of this code overrides `create_optimizer` or is given an optimizer."""
     for near in related(evaluator, module, "Trainer"):
-        for node in near.nodes:
+        for node in near.nodes_near(_OWN):
             match node:
                 case ast.FunctionDef(
                     "create_optimizer" | "create_optimizer_and_scheduler" | "get_optimizer_cls_and_kwargs"

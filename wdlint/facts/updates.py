@@ -31,7 +31,7 @@ class ManualDecay:
 def shrunk(evaluator: Evaluator, module: Module) -> Iterator[ManualDecay]:
     """All of a module, those inside optimizers left out."""
     frame = evaluator.frame(module)
-    for node in module.nodes:
+    for node in module.of(ast.Call, ast.AugAssign, ast.Assign):
         evaluator.begin(GLANCE)
         target = _target(evaluator, node, frame)
         if target is None or not _trains(evaluator, module, node) or _interpolates(module, node, target):
@@ -182,7 +182,7 @@ def _trains(evaluator: Evaluator, module: Module, node: ast.AST) -> bool:
 
 
 def _steps(module: Module, scope: ast.AST) -> bool:
-    nodes = (*module.calls.get("backward", ()), *module.calls.get("step", ()))
+    nodes = (*module.calls("backward"), *module.calls("step"))
     return any(isinstance(node.func, ast.Attribute) and module.scope(node) is scope for node in nodes)
 
 

@@ -263,7 +263,7 @@ def _is_own_model(value: Value) -> bool:
 def _method_of_part(run: Interpreter, held: Submodule, name: str, scope: Scope) -> Any:
     """A method that the class of a part of the model defines; None where that class is not the project's."""
     where, _, leaf = held.lineage[0].rpartition(".") if held.lineage else ("", "", "")
-    path = run.evaluator.project.find(where, scope.module.path.parent) if where else None
+    path = run.evaluator.project.find(where, str(scope.module.path.parent)) if where else None
     module = scope.module if where == scope.module.name else run.evaluator.visit(path) if path is not None else None
     cls = run.evaluator.member(module, leaf) if module is not None else None
     if not isinstance(cls, Known) or not isinstance(cls.value, ClassThing):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -92,9 +93,10 @@ def _search(
     word = owner.name if owner is not None and initial else function.name
     here = is_test(module.path)
     paths = [path for path in evaluator.users(module) if here or not is_test(path)]
-    for caller in chain((module,), evaluator.mentioning(paths, word)):
+    calling = (path for path in paths if _may_call(evaluator.project.content(path), word.encode(), initial))
+    for caller in chain((module,), evaluator.mentioning(calling)):
         frame = evaluator.frame(caller)
-        for node in caller.calls.get(word, ()):
+        for node in caller.calls(word):
             callee = evaluator.evaluate(node.func, frame)
             if _is(evaluator, callee, function, module) or (
                 isinstance(callee, Unknown)
@@ -104,16 +106,29 @@ def _search(
             ):
                 yield caller, node, None
         if initial:
-            for node in caller.calls.get("__init__", ()):
+            for node in caller.calls("__init__"):
                 if _is_super_of(evaluator, node, caller, owner, module):
                     yield caller, node, None
         else:
-            for node in caller.references.get(word, ()):
+            for node in caller.references(word):
                 if any(k.arg == "args" for k in node.keywords):
                     callee = evaluator.evaluate(_reference(node, word), frame)
                     if _is(evaluator, callee, function, module):
                         launcher = ast.unparse(node.func)
                         yield caller, node, 1 if "spawn" in launcher or "start_processes" in launcher else 0
+
+
+_LAUNCHED = re.compile(rb"args\s*=")
+
+
+def _may_call(data: bytes, name: bytes, initial: bool) -> bool:
+    """Whether a file calls what has a name, hands it to a launcher, or (`initial`) may inherit from it."""
+    if name not in data:
+        return False
+    if re.search(rb"%b[\s\\)]*\(" % name, data) is not None:
+        return True
+    other = re.compile(rb"class\s+\w+\s*\([^)]*\b%b\b" % name) if initial else _LAUNCHED
+    return other.search(data) is not None
 
 
 def _reference(node: ast.Call, word: str) -> ast.expr:

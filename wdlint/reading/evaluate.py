@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Bound
 from dataclasses import dataclass, field, replace
@@ -171,11 +172,7 @@ class Evaluator:
         """The project's files that import a file directly."""
         if here not in self._importing:
             word = here.parent.name if here.stem == "__init__" else here.stem
-            found = {
-                path
-                for path, statement in self.project.importing(word)
-                if path != here and here in targets(self.project, path, statement)
-            }
+            found = set(self.project.importers(word).get(here, ())) - {here}
             self._importing[here] = tuple(sorted(found)[:MOST_USERS])
         return self._importing[here]
 
@@ -465,7 +462,7 @@ class Evaluator:
         if defines(module, name) or any(_global_assignments(module, name)):
             return self._in_module(module, name, None)
         if module.is_package:
-            path = module_file(module.path.parent / name)
+            path = module_file(str(module.path.parent / name))
             other = self.visit(path) if path else None
             if other is not None:
                 return known(ModuleThing(other))
@@ -534,7 +531,7 @@ class Evaluator:
 
     def import_of(self, dotted: str, module: Module) -> Value:
         """`import a.b`: a module of the project, or something external."""
-        path = self.project.find(dotted, module.path.parent)
+        path = self.project.find(dotted, str(module.path.parent))
         other = self.visit(path) if path is not None else None
         return known(ModuleThing(other)) if other is not None else known(External(dotted))
 
@@ -674,10 +671,10 @@ class Evaluator:
 
     def _set_outside(self, instance: Instance, name: str) -> Iterator[Value]:
         """Values of `config.name = ...` beside the call that made the object."""
-        if instance.frame is None or f".{name} = " not in instance.frame.module.source.text:
+        if instance.frame is None:
             return
         module = instance.frame.module
-        for node in module.nodes:
+        for node in module.nodes_near(re.compile(re.escape(f".{name} = "))):
             match node:
                 case ast.Assign([ast.Attribute(ast.Name(owner) as receiver, attribute)], given) if (
                     attribute == name and owner != "self"
@@ -864,7 +861,7 @@ def _global_assignments(module: Module, name: str) -> Iterator[Binding]:
 
 def _counts(module: Module, name: str, bindings: list[Binding], use: ast.AST) -> bool:
     """Whether a loop may have changed a name by `+=` and the like any number of times before `use`."""
-    counted = module.counted.get(name, ())
+    counted = module.counted(name)
     if not counted:
         return False
     if any(binding.node is statement for statement in counted for binding in bindings):

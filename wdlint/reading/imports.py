@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wdlint.reading.project import Project
 
-_IMPORT = re.compile(rb"import\b")
+_WORD = b"import"
 _STATEMENT = re.compile(
     rb"[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]*)|import[ \t]+([^\n#;]+))"
 )
@@ -35,13 +36,7 @@ class Import:
 
 def imports_in(data: bytes) -> Iterator[Import]:
     """All import statements of a file's bytes."""
-    end = 0
-    for word in _IMPORT.finditer(data):
-        row = max(data.rfind(b"\n", 0, word.start()) + 1, end)
-        statement = _STATEMENT.match(data, row)
-        if statement is None:
-            continue
-        end = statement.end()
+    for statement in _statements(data):
         dots, module, names, plain = statement.groups()
         if plain:
             for name in _MODULE.findall(plain.decode("utf-8", "replace")):
@@ -53,55 +48,58 @@ def imports_in(data: bytes) -> Iterator[Import]:
 
 def import_text(data: bytes) -> bytes:
     """The import statements of a file's bytes, as they stand: where this is the same, so is what `imports_in` gives."""
-    found: list[bytes] = []
-    end = 0
-    for word in _IMPORT.finditer(data):
-        statement = _STATEMENT.match(data, max(data.rfind(b"\n", 0, word.start()) + 1, end))
+    return b"\n".join(statement[0] for statement in _statements(data))
+
+
+def _statements(data: bytes) -> Iterator[re.Match[bytes]]:
+    at, end = data.find(_WORD), 0
+    while at >= 0:
+        statement = _STATEMENT.match(data, max(data.rfind(b"\n", 0, at) + 1, end))
         if statement is not None:
             end = statement.end()
-            found.append(statement[0])
-    return b"\n".join(found)
-
-
-def module_file(base: Path) -> Path | None:
-    """`base/__init__.py` or `base.py`."""
-    return _module_file(str(base))
+            yield statement
+        at = data.find(_WORD, max(end, at + len(_WORD)))
 
 
 @lru_cache(maxsize=1 << 16)
-def _module_file(base: str) -> Path | None:
-    package = Path(base, "__init__.py")
-    if package.is_file():
+def module_file(base: str) -> Path | None:
+    """`base/__init__.py` or `base.py`."""
+    package = initial(base)
+    if package is not None:
         return package
-    file = Path(base + ".py")
-    return file if file.is_file() else None
+    file = base + ".py"
+    return Path(file) if os.path.isfile(file) else None
 
 
-def relative_folder(path: Path, level: int) -> Path:
-    """The folder that `level` dots stand for in a file."""
-    folder = path.parent
+@lru_cache(maxsize=1 << 16)
+def initial(folder: str) -> Path | None:
+    """The `__init__.py` of a folder, None where it is no package."""
+    file = os.path.join(folder, "__init__.py")
+    return Path(file) if os.path.isfile(file) else None
+
+
+def _base(folder: str, level: int, dotted: str) -> str:
+    """What `..dotted` (two dots: level 2) stands for in a file of a folder, without the `.py`."""
     for _ in range(level - 1):
-        folder = folder.parent
-    return folder
+        folder = os.path.dirname(folder)
+    return os.path.join(folder, *dotted.split(".")) if dotted else folder
 
 
 def source_file(project: Project, path: Path, level: int, dotted: str) -> Path | None:
     """The file of a module that a file imports, None when the project has none."""
+    folder = os.path.dirname(path)
     if level == 0:
-        return project.find(dotted, path.parent) if dotted else None
-    folder = relative_folder(path, level)
-    if not dotted:
-        initial = folder / "__init__.py"
-        return initial if initial.is_file() else None
-    return module_file(folder.joinpath(*dotted.split(".")))
+        return project.find(dotted, folder) if dotted else None
+    base = _base(folder, level, dotted)
+    return module_file(base) if dotted else initial(base)
 
 
 def submodule_file(project: Project, path: Path, level: int, dotted: str, name: str) -> Path | None:
     """The file of `name` when it is a module below the one that is imported from."""
+    folder = os.path.dirname(path)
     if level == 0:
-        return project.find(f"{dotted}.{name}" if dotted else name, path.parent)
-    folder = relative_folder(path, level)
-    return module_file(folder.joinpath(*dotted.split("."), name) if dotted else folder / name)
+        return project.find(f"{dotted}.{name}" if dotted else name, folder)
+    return module_file(os.path.join(_base(folder, level, dotted), name))
 
 
 def starred(project: Project, path: Path, name: str) -> Path | str | None:
@@ -138,6 +136,32 @@ def starred(project: Project, path: Path, name: str) -> Path | str | None:
                     return found
                 stack.append(found)
     return external
+
+
+MOST_PASSED_ON = 4  # files that pass a name on, one to the next
+
+
+def is_function(project: Project, path: Path, name: str, depth: int = 0) -> bool:
+    """Whether a name that a file imports is a function for certain, told from bytes: of the project, and called `def`.
+
+    What comes from a package outside the project is no class of the project's either, under its own name.
+    """
+    statements = [statement for statement in project.imports_of(path) if name in statement.names]
+    return bool(statements) and all(_gives_function(project, path, one, name, depth) for one in statements)
+
+
+def _gives_function(project: Project, path: Path, statement: Import, name: str, depth: int) -> bool:
+    found = source_file(project, path, statement.level, statement.module)
+    if found is None:
+        return submodule_file(project, path, statement.level, statement.module, name) is None
+    token = name.encode()
+    data = project.content(found)
+    other = rb"^[ \t]*(?:class[ \t]+%b\b|%b[ \t]*[:=,])|\bas[ \t]+%b\b" % ((token,) * 3)
+    if re.search(other, data, re.MULTILINE) is not None:
+        return False
+    if re.search(rb"^[ \t]*(?:async[ \t]+)?def[ \t]+%b\b" % token, data, re.MULTILINE) is not None:
+        return True
+    return depth < MOST_PASSED_ON and found != path and is_function(project, found, name, depth + 1)
 
 
 def targets(project: Project, path: Path, statement: Import) -> Iterator[Path]:

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import cache
+from functools import cache, lru_cache
 
 from wdlint.catalogue import Entry
 
 
 def marked(data: bytes, entries: Collection[Entry]) -> bool:
-    """Whether a file holds a marker of a rule, or what most of its markers have in common: a first, cheap look."""
-    return any(probe in data for probe in _first(frozenset(entries)))
+    """Whether a file holds a marker of a rule."""
+    return bool(facts(data, frozenset(entries)))
+
+
+@lru_cache(maxsize=1)  # asked before anything is imported for a file, and again after
+def facts(data: bytes, entries: frozenset[Entry]) -> frozenset[str]:
+    """The facts of the rules that have a marker in a file."""
+    behind = _behind(entries)
+    present = {marker for probe, markers in _probes(entries) if probe in data for marker in markers if marker in data}
+    return frozenset(fact for marker in present for fact in behind[marker])
 
 
 @cache
-def facts(entries: frozenset[Entry]) -> dict[bytes, frozenset[str]]:
+def _behind(entries: frozenset[Entry]) -> dict[bytes, frozenset[str]]:
     """The facts that each marker stands for."""
     found: dict[bytes, set[str]] = {}
     for entry in entries:
         for marker in entry.markers:
             found.setdefault(marker.encode(), set()).add(entry.fact)
-    return {marker: frozenset(behind) for marker, behind in found.items()}
+    return {marker: frozenset(facts) for marker, facts in found.items()}
 
 
 @cache
-def probes(entries: frozenset[Entry]) -> tuple[tuple[bytes, tuple[bytes, ...]], ...]:
+def _probes(entries: frozenset[Entry]) -> tuple[tuple[bytes, tuple[bytes, ...]], ...]:
     """The markers; those that differ in the last letter only together, behind what stands before it."""
     markers = sorted({marker.encode() for entry in entries for marker in entry.markers})
     stems = [marker[:-1] for marker in markers]
@@ -32,10 +40,3 @@ def probes(entries: frozenset[Entry]) -> tuple[tuple[bytes, tuple[bytes, ...]], 
     for marker, stem in zip(markers, stems, strict=True):
         found.setdefault(stem if stems.count(stem) > 2 else marker, []).append(marker)
     return tuple((probe, tuple(behind)) for probe, behind in found.items())
-
-
-@cache
-def _first(entries: frozenset[Entry]) -> tuple[bytes, ...]:
-    """The probes that hold no other."""
-    every = [probe for probe, _ in probes(entries)]
-    return tuple(sorted(one for one in every if not any(other != one and other in one for other in every)))

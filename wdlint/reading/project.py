@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wdlint.discovery import PROJECT_MARKS
 from wdlint.reading.content import UnreadableFile
-from wdlint.reading.imports import Import, imports_in, module_file
+from wdlint.reading.imports import Import, imports_in, initial, module_file, targets
+from wdlint.reading.skeleton import skeleton, unread
 from wdlint.reading.text import Source, parse, read_source
 from wdlint.reading.tree import Module
 from wdlint.results import Reads
@@ -23,7 +24,7 @@ SKIPPED = frozenset(
 )  # fmt: skip
 LARGEST_LOOKUP = 2 << 20  # bytes of a file that is only looked up in
 MOST_FILES = 2000  # of a folder that nothing marks as a project
-KEPT_BYTES = 32 << 20  # of file contents kept for searching
+KEPT_BYTES = 8 << 20  # of file contents kept for searching
 KEPT_TREES = 1 << 19  # characters of source whose trees are kept from one file to the next: 150 MiB in a large run
 
 
@@ -35,9 +36,11 @@ class Project:
     version: int = 0
     looked: set[str] = field(default_factory=set)  # other files that were read, or looked for in vain
     _modules: dict[Path, Module | None] = field(default_factory=dict)
-    _found: dict[tuple[str, Path], Path | None] = field(default_factory=dict)
+    _found: dict[tuple[str, str], Path | None] = field(default_factory=dict)
+    _above: dict[tuple[str, str], Path | None] = field(default_factory=dict)
     _files: list[Path] | None = None
     _imports: dict[str, list[tuple[Path, Import]]] | None = None
+    _importers: dict[str, dict[Path, list[Path]]] = field(default_factory=dict)
     _contents: dict[Path, bytes] = field(default_factory=dict)
     _statements: dict[Path, tuple[Import, ...]] = field(default_factory=dict)
     _mentioned: dict[str, Path | None] = field(default_factory=dict)
@@ -62,6 +65,10 @@ class Project:
         self._read.update(map(Path, reads.files))
         self._asked.update((text, None if path is None else Path(path)) for text, path in reads.texts)
 
+    @property
+    def _top(self) -> str:
+        return os.path.abspath(self.root)
+
     def files(self) -> list[Path]:
         """All Python files below the root, sorted."""
         if self._files is None:
@@ -75,11 +82,12 @@ class Project:
         """
         path = source.path.absolute()
         present = self._modules.get(path)
-        if present is not None and present.source.text == source.text:
+        same = present is not None and present.source.text == source.text
+        if present is not None and same and present.whole:
             present.source = source  # its name may be written otherwise
             return present
         module = parsed(self, source, parse(source))
-        if path in self._modules:
+        if path in self._modules and not same:
             self.version += 1  # others may have been read together with what stood here
         self._modules[path] = module
         return module
@@ -102,7 +110,7 @@ class Project:
             try:
                 if path.stat().st_size <= LARGEST_LOOKUP:
                     source = read_source(path, self.shown(path))
-                    self._modules[path] = parsed(self, source, parse(source))
+                    self._modules[path] = parsed(self, source, skeleton(source.text))
             except (UnreadableFile, OSError):
                 pass
         module = self._modules[path] = self._modules.pop(path)  # the last used stands last
@@ -118,11 +126,11 @@ class Project:
         held = 0
         kept: dict[Path, Module | None] = {}
         for path, module in reversed(self._modules.items()):  # the last used first
-            held += len(module.source.text) if module is not None else 0
-            if held > KEPT_TREES:
-                self._modules = dict(reversed(kept.items()))
-                return
-            kept[path] = module
+            size = module.parsed if module is not None else 0
+            if held + size <= KEPT_TREES:
+                held += size
+                kept[path] = module
+        self._modules = dict(reversed(kept.items()))
 
     def shown(self, path: Path) -> str:
         """The name of a file in messages: relative to the working folder where it lies below it."""
@@ -140,15 +148,15 @@ class Project:
             folder = folder.parent
         return ".".join(parts)
 
-    def find(self, name: str, folder: Path) -> Path | None:
+    def find(self, name: str, folder: str) -> Path | None:
         """The file of a module that a file in `folder` imports by its full name, None when the project has none."""
         key = (name, folder)
         if key not in self._found:
-            self._found[key] = self._search(name, folder.absolute())
+            self._found[key] = self._search(name, os.path.abspath(folder))
         return self._found[key]
 
-    def importing(self, word: str) -> list[tuple[Path, Import]]:
-        """All imports in the project that mention a word, as a module or a name."""
+    def importers(self, word: str) -> Mapping[Path, list[Path]]:
+        """By file, those that import it in a statement that mentions a word, as a module or a name."""
         if self._imports is None:
             self._imports = {}
             for path in self.files():
@@ -156,27 +164,37 @@ class Project:
                     last = statement.module.rpartition(".")[2]
                     for mentioned in {*statement.names, last} if last else statement.names:
                         self._imports.setdefault(mentioned, []).append((path, statement))
-        return self._imports.get(word, [])
+        if word not in self._importers:
+            found: dict[Path, list[Path]] = {}
+            for path, statement in self._imports.pop(word, ()):
+                for target in targets(self, path, statement):
+                    found.setdefault(target, []).append(path)
+            self._importers[word] = found
+        return self._importers[word]
 
-    def _search(self, name: str, folder: Path) -> Path | None:
-        relative = Path(*name.split("."))
-        root = self.root.absolute()
-        candidates = []
-        current = folder
-        while True:
-            # Python finds an absolute import beside a script, never beside a module of a package
-            if not (current / "__init__.py").is_file():
-                candidates += [current, current / "src"]
-            if current in (root, current.parent):
-                break
-            current = current.parent
-        if (folder / "__init__.py").is_file() and not _known_package(name):
-            candidates.append(folder)  # scripts that lie inside a package and are run from there
-        for candidate in candidates:
-            found = module_file(candidate / relative)
-            if found is not None:
-                return found
-        return None
+    def _search(self, name: str, folder: str) -> Path | None:
+        found = self._outward(name, folder)
+        if found is None and initial(folder) is not None and not _known_package(name):
+            # scripts that lie inside a package and are run from there
+            return module_file(os.path.join(folder, *name.split(".")))
+        return found
+
+    def _outward(self, name: str, folder: str) -> Path | None:
+        """A module in a folder or one around it, up to the root."""
+        key = (name, folder)
+        if key in self._above:
+            return self._above[key]
+        found = None
+        # Python finds an absolute import beside a script, never beside a module of a package
+        if initial(folder) is None:
+            relative = name.replace(".", os.sep)
+            places = (os.path.join(folder, relative), os.path.join(folder, "src", relative))
+            found = next((file for place in places if (file := module_file(place)) is not None), None)
+        above = os.path.dirname(folder)
+        if found is None and folder not in (self._top, above):
+            found = self._outward(name, above)
+        self._above[key] = found
+        return found
 
     def imports_of(self, path: Path) -> tuple[Import, ...]:
         """The import statements of a file."""
@@ -218,7 +236,8 @@ class Project:
 def parsed(project: Project, source: Source, tree: ast.Module) -> Module:
     """A module of the project from its source and tree."""
     path = source.path.absolute()
-    return Module(source, tree, project.dotted(path), path.stem == "__init__")
+    whole = all(unread(statement) is None for statement in tree.body)
+    return Module(source, tree, project.dotted(path), path.stem == "__init__", whole)
 
 
 def _known_package(name: str) -> bool:

@@ -7,13 +7,16 @@ to a file in which a fact is found; a test holds it against the cases of all rul
 from __future__ import annotations
 
 import builtins
+import keyword
 import re
-from collections.abc import Callable, Collection
+import sys
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 from wdlint.catalogue import Entry
 from wdlint.optimizers import registry
-from wdlint.reading.markers import facts, probes
+from wdlint.reading.markers import facts
 
 # Callees that build no optimizer, whatever they are given: builtins, and methods of builtin containers.
 ORDINARY = frozenset(
@@ -22,18 +25,35 @@ ORDINARY = frozenset(
     for name in dir(holder)
     if name[0].islower() and name not in ("type", "getattr")
 )
+# Others that build none, by their names; `partial(f, ...)` builds nothing yet. After a keyword stands no call.
+HARMLESS = frozenset(
+    {
+        *ORDINARY, *keyword.kwlist, "partial", "add_argument", "field", "parameters", "named_parameters", "modules",
+        "children", "named_modules", "named_children",
+    }
+)  # fmt: skip
 
 LONGEST = 1000  # bytes of an expression that are looked through
 _WORDS = bytes(byte if (byte < 128 and chr(byte).isalnum()) or byte == 95 else 32 for byte in range(256))
-_GAP = rb"(?:\s|\\|#[^\n]*\n)*+"  # what may stand between two tokens
-_BEFORE = re.compile(rb"(?:(def|class)\s+)?(\w*)\s*$")
+_TEXT = re.compile(
+    rb'''"""(?:[^"\\]++|\\.|"(?!""))*+"""|\'\'\'(?:[^'\\]++|\\.|'(?!\'\'))*+\'\'\''''
+    rb"""|"(?:[^"\\\n]++|\\.)*+"|'(?:[^'\\\n]++|\\.)*+'|#[^\n]*+""",
+    re.DOTALL,
+)
+_GAP = rb"(?:\s|\\)*+"  # what may stand between two tokens
+_CALLEE = re.compile(rb"(?:(def|class)\s+)?((?:\w+\.)*)(\w*)\s*\Z")
 # `f(params`: what the first argument of an optimizer may be called
-_NAMED = re.compile(rb"\((?=%b(\w*(?i:param|group)\w*)%b[,)])" % (_GAP, _GAP))
-_MEMBERS = re.compile(rb"parameters\s*\(")
-_KEYWORDS = tuple(re.compile(word + rb"\s*=(?!=)") for word in (b"lr", b"params", b"weight_decay"))
-_BACKWARD = re.compile(rb"backward\s*\(|def\s+(?:training_step|compute_loss)\b")
-_SHRINKING = re.compile(rb"(?:mul|multiply|add|sub|subtract)_\s*\(|\*=|-=|\.data\s*=(?!=)")
+_NAMED = re.compile(rb"(?<=\()%b\w*%b[,)]" % (_GAP, _GAP))
+_MEMBERS = re.compile(rb"\.%b(?:named_)?parameters%b\(" % (_GAP, _GAP))
+_GIVEN = re.compile(rb"%b=(?!=)" % _GAP)
+_FIRST = re.compile(rb"%b(?:\w+%b=(?!=)|\*\*|\))" % (_GAP, _GAP))
 _CALLED = re.compile(_GAP + rb"\(")
+_BRACKET = re.compile(rb"[()\[\]{}]")
+_FACTOR = re.compile(rb"(?<![\w.])1(?:\.0*)?%b[-+]" % _GAP)  # `1 - lr * wd`
+_TIMES = (b"mul_", b"multiply_", b"*=")
+_LESS = re.compile(rb"(?:(add)|sub|subtract)_%b\(" % _GAP)
+_MINUS = re.compile(rb"-=[^\n]*[*(\[{\\]")
+_SET = re.compile(rb"\.data%b=(?!=)" % _GAP)
 _TARGET = re.compile(rb"[ \t]*\w+[ \t]*(?::[^=]*)?")
 _STORED = re.compile(
     rb"=[ \t]*(?:\\\s*)?"
@@ -41,62 +61,136 @@ _STORED = re.compile(
     rb"(?:\w*param\w*|(?:named_)?(?:modules|children)|filter|map|chain|from_iterable|iter|islice)[ \t]*\()",
 )
 _FOR = re.compile(rb"\bfor\b")
-_STEP = re.compile(rb"[()\[\]{}\"'#]|\bfor\b")
-_OVER = re.compile(rb"\bfor\b[\s(\\]*(\w+)[\s)\\]*\bin\b")
-_SOUGHT = re.compile(
-    rb"(?<!for )\b(\w+)[)]*+%b(?:\bnot\b%b)?\bin\b|(?:startswith|endswith)%b\(%b(\w+)" % (_GAP, _GAP, _GAP, _GAP)
+_STEP = re.compile(rb"[()\[\]{}]|\bfor\b")
+# loops of one variable over what may be a string: no list, no tuple, no call that gives another thing
+_OVER = re.compile(
+    rb"for\b[\s(\\]*(\w+)[\s)\\]*\bin\b%b"
+    rb"(?![\[{]|\(%b\"\"%b,|(?:range|enumerate|zip)%b\(|[\w.]*\.(?:items|keys|values|(?:named_)?(?:parameters|modules"
+    rb"|children|buffers))%b\()" % (_GAP, _GAP, _GAP, _GAP, _GAP)
 )
+_PAIRED = re.compile(rb"for\b((?:(?!\bin\b)[\w\s()*])*,(?:(?!\bin\b)[\w\s(),*])*)\bin\b")
+_IN = re.compile(rb"in\b")
+_NEEDLE = re.compile(rb"(\w+)[)]*%b(?:not%b)?\Z" % (_GAP, _GAP))
+_ENDS = re.compile(rb"(?:startswith|endswith)%b\(%b(\w+)" % (_GAP, _GAP))
+_LOOPED = re.compile(rb"\bfor\b(?:(?!\bin\b)[\w\s,()*])*\Z")
+_NAME = re.compile(rb"\w+")
 _LIBRARIES = (b"Trainer(", b"create_optimizer", b"build_optim_wrapper")
-_DECAY = re.compile(rb"(?<!\w)weight_decay(?!\w)")
 _LOOP = re.compile(rb"\bin\s*[(\[]")
 _WRITTEN = re.compile(rb"weight_decay[\"']\]")
-_TRAINER = re.compile(rb"\b(?:optim|weight_decay)\b|\*\*")
+_SETTING = re.compile(rb"%b[=:](?!=)" % _GAP)
+_UNPACKED = re.compile(rb"Arguments%b\(" % _GAP)
+_IMPORTED = re.compile(rb"^[ \t]*from[^\n]*\bimport\b(?:[^\n(]*|[^\n]*\([^)]*\))", re.MULTILINE)
+# packages, as they are mostly named, none of whose own functions builds an optimizer
+_FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "np", "numpy"})
 
 
-def possible(data: bytes, entries: Collection[Entry]) -> frozenset[str]:
-    """The names of the facts that rules are called with and that a file of these bytes may hold."""
-    return _possible(data, frozenset(entries))
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Whether a file has a call that may build an optimizer.
+
+    `certain`: it has. Else it has one if any of the names in `imported`, which it imports, stands for a class.
+    """
+
+    certain: bool
+    imported: frozenset[str] = frozenset()
+
+
+def possible(
+    data: bytes, entries: Collection[Entry], is_function: Callable[[str], bool] = lambda name: False
+) -> frozenset[str]:
+    """The names of the facts that rules are called with and that a file of these bytes may hold.
+
+    `is_function` is asked whether a name that the file imports stands for a function for certain.
+    """
+    named = facts(data, frozenset(entries))
+    if not named:
+        return frozenset()
+    code = _code(data)
+    found = _sites(code, registry.names()) if named & _ABOUT_SITES else Site(False)
+    site = found.certain or not all(map(is_function, found.imported))
+    return frozenset(fact for fact in named if fact not in NEEDED or NEEDED[fact](data, code, site))
+
+
+@lru_cache(maxsize=1)
+def _code(data: bytes) -> bytes:
+    """A file without its comments and what its strings say."""
+    return _TEXT.sub(b'""', data)
 
 
 @lru_cache(maxsize=1)  # asked once before a file is parsed, and once after
-def _possible(data: bytes, entries: frozenset[Entry]) -> frozenset[str]:
-    behind = facts(entries)
-    present = {marker for probe, markers in probes(entries) if probe in data for marker in markers if marker in data}
-    named = {fact for marker in present for fact in behind[marker]}
-    return frozenset(fact for fact in named if fact not in NEEDED or NEEDED[fact](data))
+def _sites(code: bytes, names: frozenset[str]) -> Site:
+    if any(_is_built(code, name) for name in _encoded(names).intersection(code.translate(_WORDS).split())):
+        return Site(True)
+    brackets = {
+        _opening(code, at, first=False, lr=word == b"lr")
+        for word in (b"lr", b"params", b"weight_decay")
+        for at in _words(code, word)
+        if _GIVEN.match(code, at + len(word))
+    }
+    brackets |= {_opening(code, match.start()) for match in _MEMBERS.finditer(code)}
+    brackets |= {at for word in (b"param", b"group") for at in _named_first(code, word)}
+    callees = {name for at in brackets if at >= 0 and (name := _callee(code, at)) is not None}
+    imported = frozenset(name for name in callees if name and _is_imported(code, name.encode()))
+    return Site(len(imported) < len(callees), imported)
 
 
-def _site(data: bytes) -> bool:
-    """A call that may build an optimizer."""
-    return _holds_site(data, registry.names())
+def _words(code: bytes, word: bytes) -> Iterator[int]:
+    """Where a word stands by itself."""
+    at = code.find(word)
+    while at >= 0:
+        after = at + len(word)
+        if not _in_word(code, at - 1) and not _in_word(code, after):
+            yield at
+        at = code.find(word, after)
 
 
-@lru_cache(maxsize=1)  # several facts are about sites
-def _holds_site(data: bytes, names: frozenset[str]) -> bool:
+def _in_word(code: bytes, at: int) -> bool:
+    return code[at : at + 1].isalnum() or code[at : at + 1] == b"_"
+
+
+def _named_first(code: bytes, word: bytes) -> Iterator[int]:
+    """The brackets of calls whose first argument is a name that holds a word."""
+    lowered = code.lower()
+    at = lowered.find(word)
+    while at >= 0:
+        bracket = lowered.rfind(b"(", max(0, at - 100), at)
+        if bracket >= 0 and (match := _NAMED.match(code, bracket + 1)) and match.end() > at:
+            yield bracket
+        at = lowered.find(word, at + len(word))
+
+
+def _callee(code: bytes, at: int) -> str | None:
+    """What the bracket at `at` calls, if that may build an optimizer: a plain name, or "" for anything else."""
+    match = _CALLEE.search(code, max(0, at - 100), at)
+    assert match is not None
+    defined, path, name = match[1], match[2].decode("latin-1"), match[3].decode("latin-1")
+    if not name:
+        return "" if code[:at].rstrip()[-1:] in (b")", b"]") else None
+    if defined is not None or name in HARMLESS or path.rstrip(".") in _FOREIGN:
+        return None
+    if code[match.start() - 1 : match.start()] == b".":
+        return ""
+    if path in ("", "self.") and _is_function(code, name.encode()):
+        return None
+    return name if not path else ""
+
+
+def _is_function(code: bytes, name: bytes) -> bool:
+    """Whether a file defines a function of that name and does nothing with it but call it."""
     return (
-        any(_is_keyword(data, match.start()) for word in _KEYWORDS for match in word.finditer(data))
-        or any(_is_called(data, _opening(data, match.start())) for match in _MEMBERS.finditer(data))
-        or any(_is_called(data, match.start()) for match in _NAMED.finditer(data))
-        or any(_is_built(data, name) for name in _encoded(names).intersection(data.translate(_WORDS).split()))
+        b"import *" not in code
+        and re.search(rb"\bdef\s+%b\b" % name, code) is not None
+        and not re.search(rb"\bclass\s+%b\b|\b%b\b(?!\s*\()" % (name, name), code)
     )
 
 
-def _is_keyword(data: bytes, at: int) -> bool:
-    """Whether a name stands where a keyword argument begins."""
-    before = data[max(0, at - 200) : at].rstrip()
-    return before[-1:] in b"(," or b"#" in before.rpartition(b"\n")[2]
-
-
-def _is_called(data: bytes, at: int) -> bool:
-    """Whether the bracket at `at` opens the arguments of a call that may build an optimizer."""
-    if at < 0:
-        return False
-    before = data[max(0, at - 100) : at]
-    match = _BEFORE.search(before)
-    assert match is not None
-    if match[2]:
-        return match[1] is None and match[2].decode("latin-1") not in ORDINARY
-    return before.rstrip()[-1:] in (b")", b"]")
+def _is_imported(code: bytes, name: bytes) -> bool:
+    """Whether a file has a name through `from ... import` and does nothing with it but call it."""
+    word = re.compile(rb"\b%b\b" % name)
+    lists = sum(len(word.findall(statement[0])) for statement in _IMPORTED.finditer(code))
+    called = len(re.findall(rb"(?<!def )(?<!class )\b%b\s*\(" % name, code))
+    aliased = re.search(rb"\bas\s+%b\b|\b%b\s+as\b" % (name, name), code)
+    return lists > 0 and not aliased and lists + called == len(word.findall(code))
 
 
 def _is_built(data: bytes, name: bytes) -> bool:
@@ -111,18 +205,23 @@ def _is_built(data: bytes, name: bytes) -> bool:
     return False
 
 
-def _opening(data: bytes, at: int) -> int:
-    """The bracket that opens the arguments of which the first holds `at`; -1 when there is none near."""
+def _opening(code: bytes, at: int, first: bool = True, lr: bool = False) -> int:
+    """The bracket that opens the arguments among which `at` stands; -1 when there is none near.
+
+    `first`: it must stand in the first of them. `lr`: the first must be a positional one.
+    """
     depth = 0
     for index in range(at - 1, max(0, at - LONGEST) - 1, -1):
-        match data[index : index + 1]:
-            case b")" | b"]":
+        match code[index : index + 1]:
+            case b")" | b"]" | b"}":
                 depth += 1
-            case b"(" | b"[" if depth:
+            case b"(" | b"[" | b"{" if depth:
                 depth -= 1
             case b"(":
-                return index
-            case b"[" | b"," | b"=" | b":" if not depth:
+                return -1 if lr and _FIRST.match(code, index + 1) else index
+            case b"[" | b"{":
+                return -1
+            case b"," | b"=" | b":" if first and not depth:
                 return -1
     return -1
 
@@ -132,17 +231,46 @@ def _encoded(names: frozenset[str]) -> frozenset[bytes]:
     return frozenset(name.encode() for name in names)
 
 
-def _deepspeed(data: bytes) -> bool:
-    return b"deepspeed" in data and b"initialize" in data and b"model_parameters" in data
+def _deepspeed(code: bytes) -> bool:
+    return b"deepspeed" in code and b"initialize" in code and b"model_parameters" in code
 
 
-def _backward(data: bytes) -> bool:
-    """A call of `backward`, or a method that returns a loss; the prompts of examples are no code."""
-    for match in _BACKWARD.finditer(data):
-        before = data[data.rfind(b"\n", 0, match.start()) + 1 : match.start()]
-        if b">>>" not in before and not before.endswith((b"def ", b"save_for_")):
+def _backward(code: bytes) -> bool:
+    """A call of `backward`, or a method that returns a loss."""
+    for word in (b"backward", b"manual_backward"):
+        for at in _words(code, word):
+            if _CALLED.match(code, at + len(word)) and not code[:at].endswith(b"def "):
+                return True
+    return any(
+        code[max(0, at - 5) : at].endswith((b" def ", b"\tdef "))
+        for word in (b"training_step", b"compute_loss")
+        for at in _words(code, word)
+    )
+
+
+def _shrinks(code: bytes) -> bool:
+    """What may multiply something by `1 - c`, or subtract a product from it."""
+    if any(word in code for word in _TIMES) and _FACTOR.search(code) is not None:
+        return True
+    if _MINUS.search(code) is not None or _SET.search(code) is not None:
+        return True
+    for match in _LESS.finditer(code):
+        given = code[match.end() : _closing(code, match.end())]
+        if not _in_word(code, match.start() - 1) and (
+            b"-" in given if match[1] else b"*" in given or b"alpha" in given
+        ):
             return True
     return False
+
+
+def _closing(code: bytes, at: int) -> int:
+    """Where the bracket that opens before `at` closes; as far as is looked when that is not near."""
+    depth = 1
+    for match in _BRACKET.finditer(code, at, at + LONGEST):
+        depth += 1 if match[0] in b"([{" else -1
+        if not depth:
+            return match.start()
+    return at + LONGEST
 
 
 def _stored(data: bytes) -> bool:
@@ -158,15 +286,13 @@ def _is_assigned(data: bytes, at: int) -> bool:
     return _TARGET.fullmatch(data, data.rfind(b"\n", 0, at) + 1, at) is not None
 
 
-def _generates(data: bytes, at: int) -> bool:
+def _generates(code: bytes, at: int) -> bool:
     """Whether a `for` stands right in the brackets that open before `at`, or in further brackets that open there."""
-    if _FOR.search(data, at, at + LONGEST) is None:
-        return False
-    depth, own, began, quoted = 1, 1, at, False
-    while data[at : at + 1] in (b"(", b" ", b"\n", b"\t", b"\r"):
-        depth = own = own + (data[at : at + 1] == b"(")
+    depth = own = 1
+    while code[at : at + 1] in (b"(", b" ", b"\n", b"\t", b"\r"):
+        depth = own = own + (code[at : at + 1] == b"(")
         at += 1
-    for match in _STEP.finditer(data, at, at + LONGEST):
+    for match in _STEP.finditer(code, at, at + LONGEST):
         match match[0]:
             case b"(" | b"[" | b"{":
                 depth += 1
@@ -174,35 +300,61 @@ def _generates(data: bytes, at: int) -> bool:
                 depth -= 1
                 own = min(own, depth)
                 if not depth:
-                    return quoted and _FOR.search(data, began, match.start()) is not None
-            case b"for":
+                    return False
+            case _:
                 if depth <= own:
                     return True
-            case _:  # a quote or a comment: what follows may be brackets that open and close nothing
-                quoted = True
-    return True
+    return _FOR.search(code, at, at + LONGEST) is not None
 
 
-def _letters(data: bytes) -> bool:
+def _letters(code: bytes) -> bool:
     """A loop, and a test that looks for its variable in something."""
-    return not {match[1] for match in _OVER.finditer(data)}.isdisjoint(
-        match[1] or match[2] for match in _SOUGHT.finditer(data)
+    loops = {match[1] for match in _OVER.finditer(code)}
+    return bool(loops) and (
+        any(name in loops for name in _sought(code)) or any(match[1] in loops for match in _ENDS.finditer(code))
     )
 
 
-NEEDED: dict[str, Callable[[bytes], bool]] = {
-    "OptimizerSite": lambda data: _site(data) or _deepspeed(data),
-    "Mistake": lambda data: _site(data) or any(name in data for name in _LIBRARIES),
-    "Drift": lambda data: _site(data),
-    "Unreadable": lambda data: _DECAY.search(data) is not None or _site(data),
-    "TrainerArguments": lambda data: _TRAINER.search(data) is not None,
-    "Penalty": _backward,
-    "ManualDecay": lambda data: _SHRINKING.search(data) is not None,
-    "DecayWriter": lambda data: _WRITTEN.search(data) is not None,
-    "ExhaustedIterator": _stored,
-    "MembershipTest": lambda data: b"decay" in data,
-    "LetterTest": _letters,
-    "ChoiceByDecay": lambda data: (
-        _DECAY.search(data) is not None and (b"parameters(" in data or _LOOP.search(data) is not None)
+def _memberships(code: bytes) -> bool:
+    """A loop over pairs, and a test that looks for one of its variables in something."""
+    loops = {name for match in _PAIRED.finditer(code) for name in _NAME.findall(match[1])}
+    return bool(loops) and any(name in loops for name in _sought(code))
+
+
+def _sought(code: bytes) -> Iterator[bytes]:
+    """The names before an `in` that belongs to no `for`."""
+    for match in _IN.finditer(code):
+        at = match.start()
+        if not _in_word(code, at - 1):
+            needle = _NEEDLE.search(code, max(0, at - 100), at)
+            if needle is not None and not _is_target(code, needle.start()):
+                yield needle[1]
+
+
+def _is_target(code: bytes, at: int) -> bool:
+    """Whether the name at `at` is a variable of a `for`."""
+    return _LOOPED.search(code, max(0, at - 100), at) is not None
+
+
+_ABOUT_SITES = frozenset({"OptimizerSite", "Mistake", "Drift", "Unreadable"})
+
+# What each fact cannot do without: asked with a file's bytes, its code alone, and whether it may build an optimizer.
+NEEDED: dict[str, Callable[[bytes, bytes, bool], bool]] = {
+    "OptimizerSite": lambda data, code, site: site or _deepspeed(code),
+    "Mistake": lambda data, code, site: site or any(name in code for name in _LIBRARIES),
+    "Drift": lambda data, code, site: site,
+    "Unreadable": lambda data, code, site: site or any(_words(data, b"weight_decay")),
+    "TrainerArguments": lambda data, code, site: (
+        any(_SETTING.match(code, at + len(word)) for word in (b"optim", b"weight_decay") for at in _words(code, word))
+        or (b"**" in code and _UNPACKED.search(code) is not None)
+    ),
+    "Penalty": lambda data, code, site: _backward(code),
+    "ManualDecay": lambda data, code, site: _shrinks(code),
+    "DecayWriter": lambda data, code, site: _WRITTEN.search(data) is not None,
+    "ExhaustedIterator": lambda data, code, site: _stored(code),
+    "MembershipTest": lambda data, code, site: b"decay" in data and _memberships(code),
+    "LetterTest": lambda data, code, site: _letters(code),
+    "ChoiceByDecay": lambda data, code, site: (
+        any(_words(data, b"weight_decay")) and (b"parameters(" in code or _LOOP.search(code) is not None)
     ),
 }

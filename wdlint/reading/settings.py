@@ -88,7 +88,7 @@ def declared(module: Module) -> dict[str, list[ast.Call]]:
     """The `add_argument` calls of a module, by the attribute that they set."""
     if module.settings is None:
         found: dict[str, list[ast.Call]] = {}
-        for node in module.calls.get("add_argument", ()):
+        for node in module.calls("add_argument"):
             name = _dest(node)
             if name is not None:
                 found.setdefault(name, []).append(node)
@@ -155,7 +155,7 @@ def _flag(evaluator: Evaluator, module: Module, node: ast.Call) -> Value:
 
 
 def _set_defaults(evaluator: Evaluator, module: Module, name: str) -> Iterator[Value]:
-    for node in module.calls.get("set_defaults", ()):
+    for node in module.calls("set_defaults"):
         for given in node.keywords:
             if given.arg == name:
                 value = evaluator.evaluate(given.value, evaluator.frame(module))
@@ -164,7 +164,7 @@ def _set_defaults(evaluator: Evaluator, module: Module, name: str) -> Iterator[V
 
 def _reassigned(evaluator: Evaluator, module: Module, name: str) -> Iterator[Value]:
     """`args.weight_decay = 0.1` after parsing, as far as it is a plain number."""
-    for node in module.numbers.get(name, ()):
+    for node in module.numbers(name):
         value = evaluator.evaluate(node, evaluator.frame(module))
         if number(value) is not None:
             yield value

@@ -157,7 +157,7 @@ def _notebook(path: Path, filename: str, raw: bytes) -> Source:
 
 def _defect(text: str) -> UnreadableFile | None:
     try:
-        _parse(text)
+        parse_text(text)
     except UnreadableFile as error:
         return error
     return None
@@ -168,10 +168,11 @@ def parse(source: Source) -> ast.Module:
 
     Raises UnreadableFile (its row is a row of `source.text`).
     """
-    return _parse(source.text)
+    return parse_text(source.text)
 
 
-def _parse(text: str) -> ast.Module:
+def parse_text(text: str) -> ast.Module:
+    """The same of a text alone."""
     python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     try:
         with warnings.catch_warnings(), _no_collection():

@@ -7,12 +7,16 @@ libcst takes over where text is rewritten (wdlint.fixing).
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import cast
+from typing import Any, Generic, TypeVar, cast
 
 from wdlint.findings import Span
+from wdlint.reading.skeleton import unread
 from wdlint.reading.text import FIELDS, Located, Source, extent_of, span_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -35,127 +39,52 @@ class Binding:
     alias: ast.alias | None = None
 
 
-Leaving = tuple[list[Binding], bool]
-Assigned = tuple[ast.FunctionDef | ast.AsyncFunctionDef, ast.expr, tuple[int, ...]]
+class Parents:
+    """Each node's parent in a tree, found out statement by statement of the outermost level."""
 
+    __slots__ = ("_below", "_known", "_tree", "begin")
 
-@dataclass(slots=True, eq=False)
-class Module:
-    """A parsed file. `name` is its dotted name as the project imports it."""
+    def __init__(self, tree: ast.Module) -> None:
+        self._tree = tree
+        self._known: dict[ast.AST, ast.AST] = {}
+        self._below: dict[int, list[ast.AST]] = {}
+        self.begin = [_first_row(statement) for statement in tree.body]  # the first row of each
 
-    source: Source
-    tree: ast.Module
-    name: str
-    is_package: bool = False
-    settings: dict[str, list[ast.Call]] | None = None  # kept by wdlint.reading.settings
-    _calls: dict[str, list[ast.Call]] | None = None
-    _references: dict[str, list[ast.Call]] | None = None
-    _counted: dict[str, list[ast.AugAssign]] | None = None
-    _mutations: dict[ast.AST, dict[str, list[ast.stmt]]] = field(default_factory=dict)
-    _attributes: dict[ast.ClassDef, dict[str, list[Assigned]]] = field(default_factory=dict)
-    _globals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
-    _nonlocals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
-    _numbers: dict[str, list[ast.Constant]] | None = None
-    _leaving: dict[ast.AST, dict[str, Leaving]] = field(default_factory=dict)
-    _parents: dict[ast.AST, ast.AST] | None = None
-    _nodes: list[ast.AST] | None = None
+    def __getitem__(self, node: ast.AST) -> ast.AST:
+        parent = self.get(node)
+        if parent is None:
+            raise KeyError(node)
+        return parent
 
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self.source.path
+    def __contains__(self, node: ast.AST) -> bool:
+        return self.get(node) is not None or node is self._tree
 
-    @property
-    def nodes(self) -> list[ast.AST]:
-        """All nodes in the order of the text."""
-        if self._nodes is None:
-            self._index()
-        assert self._nodes is not None
-        return self._nodes
+    def get(self, node: ast.AST) -> ast.AST | None:
+        """The parent, None for the tree itself and for nodes of other trees."""
+        parent = self._known.get(node)
+        if parent is None and node is not self._tree:
+            row: int | None = getattr(node, "lineno", None)  # some have no place, `arguments` and `comprehension`
+            for index in range(len(self.begin)) if row is None else self.around(row):
+                self.below(index)
+            parent = self._known.get(node)
+        return parent
 
-    @property
-    def parents(self) -> dict[ast.AST, ast.AST]:
-        """Each node's parent."""
-        if self._parents is None:
-            self._index()
-        assert self._parents is not None
-        return self._parents
+    def around(self, row: int) -> Iterator[int]:
+        """The statements of the outermost level that may stand in a row, by their indices."""
+        index = bisect_right(self.begin, row) - 1
+        while index >= 0:
+            yield index
+            if self.begin[index] < row:
+                return
+            index -= 1
 
-    @property
-    def calls(self) -> dict[str, list[ast.Call]]:
-        """Calls by the last name of what is called."""
-        if self._calls is None:
-            self._calls = {}
-            for node in self.nodes:
-                match node:
-                    case ast.Call(ast.Name(name)) | ast.Call(ast.Attribute(_, name)):
-                        self._calls.setdefault(name, []).append(node)
-        return self._calls
-
-    @property
-    def globals(self) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
-        """Functions by the names that they declare `global`."""
-        if self._globals is None:
-            self._globals = dict(self._declared(ast.Global, "global "))
-        return self._globals
-
-    @property
-    def nonlocals(self) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
-        """Functions by the names that they declare `nonlocal`."""
-        if self._nonlocals is None:
-            self._nonlocals = dict(self._declared(ast.Nonlocal, "nonlocal "))
-        return self._nonlocals
-
-    def _declared(
-        self, kind: type[ast.Global | ast.Nonlocal], word: str
-    ) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
-        found: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
-        for node in self.nodes if word in self.source.text else ():
-            if isinstance(node, kind):
-                function = self.scope(node)
-                if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-                    for name in node.names:
-                        found.setdefault(name, []).append(function)
-        return found
-
-    @property
-    def numbers(self) -> dict[str, list[ast.Constant]]:
-        """Constants that are assigned to attributes of plain names, by attribute: `args.lr = 0.1`."""
-        if self._numbers is None:
-            self._numbers = {}
-            for node in self.nodes:
-                match node:
-                    case ast.Assign([ast.Attribute(ast.Name(), name)], ast.Constant() as value):
-                        self._numbers.setdefault(name, []).append(value)
-        return self._numbers
-
-    @property
-    def counted(self) -> dict[str, list[ast.AugAssign]]:
-        """`x += ...` and the like that stand in a loop, by the name that they change."""
-        if self._counted is None:
-            self._counted = {}
-            for node in self.nodes:
-                match node:
-                    case ast.AugAssign(ast.Name(name)) if any(isinstance(a, LOOPS) for a in self.ancestors(node)):
-                        self._counted.setdefault(name, []).append(node)
-        return self._counted
-
-    @property
-    def references(self) -> dict[str, list[ast.Call]]:
-        """Calls by the plain names among their arguments."""
-        if self._references is None:
-            self._references = {}
-            for node in self.nodes:
-                if isinstance(node, ast.Call):
-                    for given in (*node.args, *(k.value for k in node.keywords)):
-                        if isinstance(given, ast.Name):
-                            self._references.setdefault(given.id, []).append(node)
-        return self._references
-
-    def _index(self) -> None:
-        parents: dict[ast.AST, ast.AST] = {}
-        nodes: list[ast.AST] = []
-        stack: list[ast.AST] = [self.tree]
+    def below(self, index: int) -> list[ast.AST]:
+        """All nodes of a statement of the outermost level, in the order of the text."""
+        if index in self._below:
+            return self._below[index]
+        known, nodes = self._known, list[ast.AST]()
+        stack: list[ast.AST] = [self._tree.body[index]]
+        known[stack[0]] = self._tree
         while stack:
             node = stack.pop()
             nodes.append(node)
@@ -169,10 +98,163 @@ class Module:
             if None in children:  # of `{**other}` and of parameters without a default
                 children = [child for child in children if child is not None]
             for child in children:
-                parents[child] = node
+                known[child] = node
             children.reverse()
             stack += children
-        self._parents, self._nodes = parents, nodes
+        self._below[index] = nodes
+        return nodes
+
+
+def _first_row(statement: ast.stmt) -> int:
+    """The row in which a statement begins, its decorators included."""
+    text = unread(statement)
+    if text is not None:
+        return len(text) - len(text.lstrip("\n")) + 1
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+Leaving = tuple[list[Binding], bool]
+Assigned = tuple[ast.FunctionDef | ast.AsyncFunctionDef, ast.expr, tuple[int, ...]]
+
+
+M = TypeVar("M", bound=ast.AST)
+N = TypeVar("N", bound=ast.AST)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Naming(Generic[M, N]):
+    """What nodes of a kind have to do with names: pairs of a name and a node."""
+
+    kind: type[M]
+    named: Callable[[M], Iterator[tuple[str, N]]]
+
+
+@dataclass(slots=True, eq=False)
+class Module:
+    """A parsed file. `name` is its dotted name as the project imports it; `whole`: all of it was parsed at once."""
+
+    source: Source
+    tree: ast.Module
+    name: str
+    is_package: bool = False
+    whole: bool = False
+    settings: dict[str, list[ast.Call]] | None = None  # kept by wdlint.reading.settings
+    _of: dict[tuple[type[ast.AST], ...], list[ast.AST]] = field(default_factory=dict)
+    _named: dict[Naming[Any, Any], dict[str, list[Any]]] = field(default_factory=dict)
+    _offsets: list[int] | None = None
+    _mutations: dict[ast.AST, dict[str, list[ast.stmt]]] = field(default_factory=dict)
+    _attributes: dict[ast.ClassDef, dict[str, list[Assigned]]] = field(default_factory=dict)
+    _globals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
+    _nonlocals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
+    _leaving: dict[ast.AST, dict[str, Leaving]] = field(default_factory=dict)
+    _parents: Parents | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.source.path
+
+    @property
+    def parents(self) -> Parents:
+        """Each node's parent."""
+        if self._parents is None:
+            self._parents = Parents(self.tree)
+        return self._parents
+
+    @property
+    def nodes(self) -> Iterator[ast.AST]:
+        """All nodes in the order of the text."""
+        below = map(self.parents.below, range(len(self.tree.body)))
+        return chain((self.tree,), chain.from_iterable(below))
+
+    def of(self, *kinds: type[N]) -> list[N]:
+        """All nodes of some classes in the order of the text."""
+        if kinds not in self._of:
+            self._of[kinds] = [node for node in self.nodes if node.__class__ in kinds]
+        return cast(list[N], self._of[kinds])
+
+    def nodes_near(self, pattern: re.Pattern[str]) -> Iterator[ast.AST]:
+        """The nodes of those statements of the outermost level, classes and functions, in which a pattern is found."""
+        text = self.source.text
+        if self._offsets is None:
+            self._offsets = list(_offsets(text, self.parents.begin))
+        near: set[int] = set()
+        found = pattern.search(text)
+        while found is not None:
+            at = found.start()
+            index = after = bisect_right(self._offsets, at)
+            while index > 0:
+                index -= 1
+                near.add(index)
+                if "\n" in text[self._offsets[index] : at]:
+                    break  # else the statement before may end in the row in which this one begins
+            found = pattern.search(text, self._offsets[after]) if after < len(self._offsets) else None
+        for index in sorted(near):
+            yield from self.parents.below(index)
+
+    def _by_name(self, naming: Naming[Any, N], name: str, written: str) -> list[N]:
+        """What `naming` finds under a name; of a file that is only looked up in, where that is `written` behind it."""
+        kept = self._named.get(naming)
+        if kept is None:
+            kept = self._named[naming] = {}
+            for node in self.of(naming.kind) if self.whole else ():
+                for key, found in naming.named(node):
+                    kept.setdefault(key, []).append(found)
+        if not self.whole and name not in kept:
+            near = self.nodes_near(re.compile(re.escape(name) + written, re.MULTILINE))
+            nodes = (node for node in near if isinstance(node, naming.kind))
+            kept[name] = [found for node in nodes for key, found in naming.named(node) if key == name]
+        return kept.get(name, [])
+
+    @property
+    def parsed(self) -> int:
+        """How many characters of it are parsed."""
+        unparsed = (later.strip("\n") for statement in self.tree.body if (later := unread(statement)) is not None)
+        return len(self.source.text) - sum(map(len, unparsed))
+
+    def calls(self, name: str) -> list[ast.Call]:
+        """Calls by the last name of what is called."""
+        return self._by_name(CALLS, name, r"[\s\\)]*\(")
+
+    def references(self, name: str) -> list[ast.Call]:
+        """Calls with a plain name among their arguments."""
+        return self._by_name(REFERENCES, name, r"\b")
+
+    def numbers(self, name: str) -> list[ast.Constant]:
+        """Constants that are assigned to an attribute of plain names: `args.lr = 0.1`."""
+        return self._by_name(NUMBERS, name, r"[\s)]*=(?!=)")
+
+    def counted(self, name: str) -> list[ast.AugAssign]:
+        """`x += ...` and the like that stand in a loop and change a name."""
+        found = self._by_name(CHANGES, name, r"[\s)]*(?:[-+%@&|^]|//?|\*\*?|<<|>>)=")
+        return [node for node in found if any(isinstance(above, LOOPS) for above in self.ancestors(node))]
+
+    @property
+    def globals(self) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
+        """Functions by the names that they declare `global`."""
+        if self._globals is None:
+            self._globals = self._declared(ast.Global, "global")
+        return self._globals
+
+    @property
+    def nonlocals(self) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
+        """Functions by the names that they declare `nonlocal`."""
+        if self._nonlocals is None:
+            self._nonlocals = self._declared(ast.Nonlocal, "nonlocal")
+        return self._nonlocals
+
+    def _declared(
+        self, kind: type[ast.Global | ast.Nonlocal], word: str
+    ) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
+        found: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
+        for node in self.nodes_near(re.compile(rf"{word}[ \t\\]+\w+[ \t]*(?:[,;#\\]|$)", re.MULTILINE)):
+            if isinstance(node, kind):
+                function = self.scope(node)
+                if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                    for name in node.names:
+                        found.setdefault(name, []).append(function)
+        return found
 
     def holds(self, node: ast.AST) -> bool:
         """Whether a node stands in this file."""
@@ -262,6 +344,45 @@ class Module:
                     found.setdefault(name, []).append(statement)
             self._mutations[scope] = found
         return self._mutations[scope]
+
+
+def _called(node: ast.Call) -> Iterator[tuple[str, ast.Call]]:
+    match node.func:
+        case ast.Name(name) | ast.Attribute(_, name):
+            yield name, node
+
+
+def _referring(node: ast.Call) -> Iterator[tuple[str, ast.Call]]:
+    for given in (*node.args, *(keyword.value for keyword in node.keywords)):
+        if isinstance(given, ast.Name):
+            yield given.id, node
+
+
+def _set(node: ast.Assign) -> Iterator[tuple[str, ast.Constant]]:
+    match node:
+        case ast.Assign([ast.Attribute(ast.Name(), name)], ast.Constant() as value):
+            yield name, value
+
+
+def _changed(node: ast.AugAssign) -> Iterator[tuple[str, ast.AugAssign]]:
+    if isinstance(node.target, ast.Name):
+        yield node.target.id, node
+
+
+CALLS = Naming(ast.Call, _called)
+REFERENCES = Naming(ast.Call, _referring)
+NUMBERS = Naming(ast.Assign, _set)
+CHANGES = Naming(ast.AugAssign, _changed)
+
+
+def _offsets(text: str, rows: list[int]) -> Iterator[int]:
+    """Where rows, counted from 1 and in order, begin in a text."""
+    row, at = 1, 0
+    for wanted in rows:
+        while row < wanted:
+            at = text.index("\n", at) + 1
+            row += 1
+        yield at
 
 
 def _mutated(statement: ast.stmt) -> Iterator[str]:

@@ -292,7 +292,7 @@ def import_of(machine: Machine, dotted: str, module: Module) -> Value:
     """`import a.b`; torch is known by its classes, even where its files can be read."""
     if dotted.partition(".")[0] == "torch":
         return external(dotted)
-    path = machine.evaluator.project.find(dotted, module.path.parent)
+    path = machine.evaluator.project.find(dotted, str(module.path.parent))
     other = machine.evaluator.project.module(path) if path is not None else None
     return Package(other) if other is not None else external(dotted)
 
@@ -324,7 +324,7 @@ def named_module(machine: Machine, dotted: str) -> Value:
 
 def has_member(machine: Machine, module: Module, name: str) -> Value:
     """Whether a module of the project has a name."""
-    if defines(module, name) or (module.is_package and module_file(module.path.parent / name) is not None):
+    if defines(module, name) or (module.is_package and module_file(str(module.path.parent / name)) is not None):
         return True
     return Opaque("hasattr") if "import *" in module.source.text else False
 
@@ -334,7 +334,7 @@ def member(machine: Machine, module: Module, name: str) -> Value:
     if defines(module, name):
         return of_module(machine, module, name)
     if module.is_package:
-        path = module_file(module.path.parent / name)
+        path = module_file(str(module.path.parent / name))
         other = machine.evaluator.project.module(path) if path else None
         if other is not None:
             return Package(other)

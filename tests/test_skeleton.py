@@ -1,0 +1,119 @@
+"""Files that are only looked up in: what is parsed later is what would have been parsed at once, and once only."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import wdlint
+from wdlint.linter import check_path
+from wdlint.looking import LintSettings
+from wdlint.reading import project, skeleton
+from wdlint.reading.project import Project
+from wdlint.reading.skeleton import SMALLEST, unread
+from wdlint.reading.text import Source, parse
+from wdlint.reading.tree import Module
+
+PADDING = "\n".join(f"value_{number} = {number}" for number in range(SMALLEST // 12))
+HOME = Path(wdlint.__file__).parent
+OWN = sorted(HOME.rglob("*.py"), key=lambda path: -path.stat().st_size)[:40]
+
+TRICKY = {
+    "decorators": "@one\n@two(\n    3,\n)\ndef f():\n    pass\n@three\n\n# between\nclass C: pass\n",
+    "brackets at the margin": "def f(\n    a,\n) -> int:\n    return [\n1, 2,\n]\n\nx = 1\n",
+    "strings at the margin": (
+        'def f():\n    """text\ndef g():\n    pass\n"""\n    return """\n""".join(x)\n\nclass C:\n    pass\n'
+    ),
+    "comments at the margin": "def f():\n    pass\n# def g(): ''' \n    return 1  # \"\nasync def g():\n    pass\n",
+    "a continued row": "def f():\n    x = 1 + \\\n2\n    return x\ny = 2\n",
+    "several on one row": "def f(): pass; x = 1\nclass C: y = 2; z = 3\na = 1; b = [\n2]; c = 3\n",
+    "the same name twice": "def f():\n    return 1\nif x:\n    def f():\n        return 2\ndef f():\n    return 3\n",
+    "quotes in quotes": """def f():\n    return '"' + "'" + r'\\'' + b'\\'' + '\\\n'\ndef g(): pass\n""",
+    "else at the margin": (
+        "if a:\n    pass\nelif b:\n    pass\nelse:\n    pass\ndef f(): pass\ntry:\n    pass\nfinally:\n    pass\n"
+    ),
+}
+
+
+def filled(text: str) -> str:
+    tree = skeleton.skeleton(text)
+    for statement in tree.body:
+        assert getattr(statement, "body", None) != []  # asks for it
+    return ast.dump(tree, include_attributes=True)
+
+
+@pytest.mark.parametrize("name", TRICKY)
+def test_what_is_parsed_later_is_the_same(name: str) -> None:
+    text = f"{TRICKY[name]}{PADDING}\n{TRICKY[name]}"
+    assert filled(text) == ast.dump(ast.parse(text), include_attributes=True)
+
+
+@pytest.mark.parametrize("path", OWN, ids=[path.relative_to(HOME).as_posix() for path in OWN])
+def test_our_own_files(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert filled(text) == ast.dump(ast.parse(text), include_attributes=True)
+
+
+def looked_up(folder: Path, text: str) -> Module:
+    (folder / "models.py").write_text(text)
+    module = Project(folder).module(folder / "models.py")
+    assert module is not None
+    return module
+
+
+def test_only_what_is_asked_for_is_parsed(tmp_path: Path) -> None:
+    module = looked_up(tmp_path, f"def f():\n    return 1\n\nclass C:\n    x = g(1)\n\ndef h():\n    pass\n{PADDING}\n")
+    assert [call.lineno for call in module.calls("g")] == [5]
+    assert [unread(statement) is None for statement in module.tree.body[:3]] == [False, True, False]
+    (binding,), sure = module.leaving(module.tree, "h")
+    assert sure
+    assert isinstance(binding.node, ast.FunctionDef)
+    assert unread(module.tree.body[2]) is not None
+    assert isinstance(binding.node.body[0], ast.Pass)
+    assert type(binding.node) is ast.FunctionDef
+    assert module.parsed < len(module.source.text)
+
+
+def test_a_definition_that_is_no_python_is_empty(tmp_path: Path) -> None:
+    module = looked_up(tmp_path, f"def f():\n    print 'two'\n{PADDING}\nrate = 0.1\n")
+    definition = module.tree.body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    assert isinstance(definition.body[0], ast.Pass)
+    assert module.leaving(module.tree, "rate")[1]
+
+
+def test_every_file_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    helper = f"def build(params, wd):\n    return AdamW(params, lr=0.1, weight_decay=wd)\n{PADDING}\n"
+    (tmp_path / "helper.py").write_text(f"from torch.optim import AdamW\n{helper}")
+    for number in range(6):
+        text = f"import torch.optim\nfrom helper import build\nbuild(model.parameters(), wd=0.{number})\n"
+        (tmp_path / f"train_{number}.py").write_text(text)
+    whole: Counter[str] = Counter()
+    looked: Counter[str] = Counter()
+    definitions: Counter[str] = Counter()
+    outline, parsed = skeleton.skeleton, skeleton._parsed
+
+    def counted(source: Source) -> ast.Module:
+        whole[source.path.name] += 1
+        return parse(source)
+
+    def outlined(text: str) -> ast.Module:
+        looked[text] += 1
+        return outline(text)
+
+    def filled_in(kind: type[ast.stmt], name: str, text: str) -> ast.stmt:
+        definitions[text] += 1
+        return parsed(kind, name, text)
+
+    monkeypatch.setattr(project, "parse", counted)
+    monkeypatch.setattr(project, "skeleton", outlined)
+    monkeypatch.setattr(skeleton, "_parsed", filled_in)
+    here = Project(tmp_path)
+    settings = LintSettings(frozenset({"WD101", "WD106", "WD109", "WD400", "WD900"}))
+    found = [check_path(path, path.name, here, settings) for path in sorted(tmp_path.glob("*.py"), reverse=True)]
+    assert sum(result.sites for result in found) == 1
+    assert whole["helper.py"] == 1
+    assert {*whole.values(), *looked.values(), *definitions.values()} == {1}

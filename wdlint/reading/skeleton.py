@@ -1,0 +1,113 @@
+"""Files that are only looked up in: their functions and classes are parsed when somebody asks what is in them.
+
+A large module is mostly asked for one name. Where its definitions begin is told from its text, what stands between
+them is parsed at once, and each definition is a node that fills itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from wdlint.reading.content import UnreadableFile
+from wdlint.reading.text import parse_text
+
+SMALLEST = 4000  # characters of a file of which it is worth parsing less than all
+_TEXT = re.compile(
+    r'''"""(?:[^"\\]++|\\.|"(?!""))*+"""|\'\'\'(?:[^'\\]++|\\.|'(?!\'\'))*+\'\'\''''
+    r"""|"(?:[^"\\\n]++|\\.)*+"|'(?:[^'\\\n]++|\\.)*+'|#[^\n]*+""",
+    re.DOTALL,
+)
+_STATEMENT = re.compile(
+    r"^(?<!\\\n)(?:(@)|(class|def|async)[ \t]+(?:def[ \t]+)?(\w+)|[^\s)\]}])",
+    re.MULTILINE,
+)
+_PAIRS = ("()", "[]", "{}")
+
+
+def skeleton(text: str) -> ast.Module:
+    """The syntax tree of a text whose definitions at the outermost level are parsed later.
+
+    One that turns out to be no Python is empty. Raises UnreadableFile for the rest of the text.
+    """
+    if len(text) < SMALLEST:
+        return parse_text(text)
+    rows = text.split("\n")
+    later: list[ast.stmt] = []
+    for kind, name, row, first, end in _definitions(text):
+        stub = _STUBS[kind].__new__(_STUBS[kind])
+        stub.name, stub.lineno, stub.col_offset = name, row + 1, 0
+        stub.__dict__["later"] = "\n" * first + "\n".join(rows[first:end])
+        later.append(stub)
+        rows[first:end] = [""] * (end - first)
+    tree = parse_text("\n".join(rows))
+    tree.body = sorted([*tree.body, *later], key=lambda statement: statement.lineno)
+    return tree
+
+
+def unread(statement: ast.stmt) -> str | None:
+    """The text of a definition that is not parsed yet, behind as many empty rows as stand above it."""
+    text: str | None = statement.__dict__.get("later")
+    return text
+
+
+def _definitions(text: str) -> Iterator[tuple[str, str, int, int, int]]:
+    """What is defined at the outermost level: (kind, name, row of its name, first row, row behind it), rows from 0."""
+    code = _TEXT.sub(_blank, text)
+    begun: tuple[str, str, int, int] | None = None
+    decorator: int | None = None
+    row = at = began = 0
+    for match in _STATEMENT.finditer(code):
+        if begun is not None and not _balanced(code[began : match.start()]):
+            continue
+        row += code.count("\n", at, match.start())
+        at = match.start()
+        if begun is not None:
+            yield (*begun, row)
+            begun = None
+        if match[2]:
+            begun = (match[2], match[3], row, row if decorator is None else decorator)
+            began = at
+        decorator = (row if decorator is None else decorator) if match[1] else None
+    if begun is not None:
+        yield (*begun, row + code.count("\n", at) + 1)
+
+
+def _blank(match: re.Match[str]) -> str:
+    """As many rows, none of which begins with what the string or comment says."""
+    return "" if match[0].startswith("#") else '""' + "\n " * match[0].count("\n")
+
+
+def _balanced(code: str) -> bool:
+    return all(code.count(pair[0]) == code.count(pair[1]) for pair in _PAIRS)
+
+
+def _stub(kind: type[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]) -> Any:
+    """A node of a kind that parses its text when a field is asked for, and from then on is an ordinary one."""
+    fields = frozenset({*kind._fields, "end_lineno", "end_col_offset"}) - {"name"}
+
+    def asked(self: Any, name: str) -> Any:
+        if name in fields:
+            text = self.__dict__.pop("later")
+            self.__class__ = kind
+            self.__dict__.update(_parsed(kind, self.name, text).__dict__)
+        return object.__getattribute__(self, name)
+
+    # of the same name: `ast.unparse` and others go by it
+    return type(kind.__name__, (kind,), {"__slots__": (), "__getattribute__": asked})
+
+
+def _parsed(kind: type[ast.stmt], name: str, text: str) -> ast.stmt:
+    try:
+        statements = parse_text(text).body
+    except UnreadableFile:
+        statements = []
+    if len(statements) == 1 and isinstance(statements[0], kind):
+        return statements[0]
+    head = {ast.ClassDef: "class {}", ast.FunctionDef: "def {}()", ast.AsyncFunctionDef: "async def {}()"}[kind]
+    return ast.parse("\n" * text.count("\n") + head.format(name) + ": pass").body[0]
+
+
+_STUBS = {"class": _stub(ast.ClassDef), "def": _stub(ast.FunctionDef), "async": _stub(ast.AsyncFunctionDef)}
