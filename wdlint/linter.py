@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,18 +65,26 @@ def check_path(
             return FileResult(filename)
         registry.use(settings.optimizers)
         # a notebook's text is told apart from its JSON later
-        facts = None if is_notebook(filename) else _possible(data, path, project, settings)
-        if facts is not None and not facts:
-            return FileResult(filename)
+        facts = None
+        if not is_notebook(filename):
+            facts, alone = _possible(data, path, project, settings)
+            if not facts:
+                return FileResult(filename, looked=None if alone else tuple(sorted(project.looked)))
         source = read_source(path, filename, data)
     except UnreadableFile as error:
         return _unreadable(filename, error, settings)
     return check_source(source, project, settings, facts)
 
 
-def _possible(data: bytes, path: Path, project: Project, settings: LintSettings) -> frozenset[str]:
-    """The facts that a file of the project may hold."""
-    return scout.possible(data, entries_of(settings.codes), partial(is_function, project, path.absolute()))
+def _possible(data: bytes, path: Path, project: Project, settings: LintSettings) -> tuple[frozenset[str], bool]:
+    """The facts that a file of the project may hold, and whether that was told without a look at other files."""
+    asked: list[str] = []
+
+    def function(name: str) -> bool:
+        asked.append(name)
+        return is_function(project, path.absolute(), name)
+
+    return scout.possible(data, entries_of(settings.codes), function), not asked
 
 
 def check_source(
@@ -105,7 +113,7 @@ def _checked(source: Source, project: Project, settings: LintSettings, wanted: f
     sites = 0
     context = Context(module, evaluator, settings)
     if wanted is None:
-        wanted = _possible(source.text.encode("utf-8", "replace"), source.path, project, settings)
+        wanted, _ = _possible(source.text.encode("utf-8", "replace"), source.path, project, settings)
     for kind, fact in _facts(context, wanted):
         if isinstance(fact, Unresolved):
             unresolved.append(fact)
