@@ -91,11 +91,11 @@ def test_other_files_change_and_appear(root: Path) -> None:
 
 
 def test_a_function_of_another_file_becomes_a_class(root: Path) -> None:
-    (root / "train.py").write_text("from other import make\noptim = make(params)\n")
-    for text, sites in (("def make(params): ...\n", 0), ("from torch.optim import Adam\nclass make(Adam): x = 0\n", 1)):
-        (root / "other.py").write_text(text)
-        settle(root)
-        assert [result.sites for result in run(root)] == [0, sites]
+    (root / "train.py").write_text("from other import make\noptim = make(params, 1e-3, (0.9, 0.99), 1e-8, 0.1)\n")
+    (root / "other.py").write_text("def make(*given): ...\n")
+    assert rows(root) == []
+    (root / "other.py").write_text("from torch.optim import Adam\nclass make(Adam): ...\n")
+    assert rows(root) == rows(root, "--no-cache") == [2]
 
 
 def test_a_folder_above_the_project_becomes_a_package(root: Path) -> None:
