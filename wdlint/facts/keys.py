@@ -31,7 +31,7 @@ def is_read(evaluator: Evaluator, module: Module, key: str) -> bool:
 def _mentioning(evaluator: Evaluator, module: Module, key: str) -> Iterator[Module]:
     yield module
     here = module.path.absolute()
-    yield from evaluator.mentioning((path for path in evaluator.project.files() if path.absolute() != here), key)
+    yield from evaluator.mentioning(path for path in evaluator.project.mentioning(key) if path.absolute() != here)
 
 
 def _reads(module: Module, key: str) -> bool:

@@ -87,8 +87,7 @@ def _is_known_elsewhere(site: OptimizerSite, name: str) -> bool:
     project, module = site.evaluator.project, site.module
     if any(isinstance(node, ast.Constant) and node.value == name for node in module.nodes):
         return True
-    others = (path for path in project.files() if path.absolute() != module.path.absolute())
-    return any(name.encode() in project.content(path) for path in others)
+    return any(path.absolute() != module.path.absolute() for path in project.mentioning(name))
 
 
 def _tests(

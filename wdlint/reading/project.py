@@ -43,6 +43,7 @@ class Project:
     _importers: dict[str, dict[Path, list[Path]]] = field(default_factory=dict)
     _contents: dict[Path, bytes] = field(default_factory=dict)
     _statements: dict[Path, tuple[Import, ...]] = field(default_factory=dict)
+    _mentioning: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     _mentioned: dict[str, Path | None] = field(default_factory=dict)
     _kept: int = 0
     _read: set[Path] = field(default_factory=set)  # files whose content was asked for since `begin`
@@ -213,6 +214,14 @@ class Project:
             self._mentioned[words] = next((path for path in self.files() if token in self._content(path)), None)
         self._asked[words] = self._mentioned[words]
         return self._mentioned[words] is not None
+
+    def mentioning(self, words: str) -> tuple[Path, ...]:
+        """The files of the project that hold a text."""
+        if words not in self._mentioning:
+            token = words.encode()
+            self._mentioning[words] = tuple(path for path in self.files() if token in self._content(path))
+        self._read.update(self.files())
+        return self._mentioning[words]
 
     def content(self, path: Path) -> bytes:
         """The bytes of a file, kept while they are few; empty when it cannot be read."""
