@@ -104,9 +104,9 @@ def test_every_file_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         looked[text] += 1
         return outline(text)
 
-    def filled_in(kind: type[ast.stmt], name: str, text: str) -> ast.stmt:
-        definitions[text] += 1
-        return parsed(kind, name, text)
+    def filled_in(kind: type[ast.stmt], name: str, later: skeleton.Later) -> ast.stmt:
+        definitions[later.text] += 1
+        return parsed(kind, name, later)
 
     monkeypatch.setattr(project, "parse", counted)
     monkeypatch.setattr(project, "skeleton", outlined)

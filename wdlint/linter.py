@@ -61,19 +61,25 @@ def check_path(
     nothing in it would be looked for."""
     try:
         data = look(path, filename, settings) if data is None else data
-        if data is None:
-            return FileResult(filename)
-        registry.use(settings.optimizers)
-        # a notebook's text is told apart from its JSON later
-        facts = None
-        if not is_notebook(filename):
-            facts, alone = _possible(data, path, project, settings)
-            if not facts:
-                return FileResult(filename, looked=None if alone else tuple(sorted(project.looked)))
-        source = read_source(path, filename, data)
     except UnreadableFile as error:
         return _unreadable(filename, error, settings)
-    return check_source(source, project, settings, facts)
+    if data is None:
+        return FileResult(filename)
+    registry.use(settings.optimizers)
+    around = project.begin()
+    try:
+        facts = None
+        if not is_notebook(filename):  # its text is told apart from its JSON later
+            facts, alone = _possible(data, path, project, settings)
+            if not facts:
+                looked = None if alone else tuple(sorted(project.looked))
+                return FileResult(filename, looked=looked, reads=project.reads())
+        result = check_source(read_source(path, filename, data), project, settings, facts)
+        return replace(result, reads=project.reads())  # what scouting has read is among it again
+    except UnreadableFile as error:
+        return _unreadable(filename, error, settings)
+    finally:
+        project.remember(around)
 
 
 def _possible(data: bytes, path: Path, project: Project, settings: LintSettings) -> tuple[frozenset[str], bool]:

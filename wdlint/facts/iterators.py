@@ -69,8 +69,7 @@ def exhausted(evaluator: Evaluator, module: Module) -> Iterator[ExhaustedIterato
     text = module.source.text
     if not any(f"{member}(" in text for member in MEMBERS):
         return
-    scopes: list[Scope] = [module.tree, *module.of(ast.FunctionDef), *module.of(ast.AsyncFunctionDef)]
-    for scope in scopes:
+    for scope in (module.tree, *module.functions):
         uses: dict[str, list[ast.Name]] | None = None
         for statement in statements_of(scope):
             match statement:

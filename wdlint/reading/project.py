@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ SKIPPED = frozenset(
 )  # fmt: skip
 LARGEST_LOOKUP = 2 << 20  # bytes of a file that is only looked up in
 MOST_FILES = 2000  # of a folder that nothing marks as a project
+_DEFINED = re.compile(rb"def (\w+)\(")
 KEPT_BYTES = 8 << 20  # of file contents kept for searching
 KEPT_TREES = 1 << 19  # characters of source whose trees are kept from one file to the next: 150 MiB in a large run
 
@@ -43,6 +45,7 @@ class Project:
     _importers: dict[str, dict[Path, list[Path]]] = field(default_factory=dict)
     _contents: dict[Path, bytes] = field(default_factory=dict)
     _statements: dict[Path, tuple[Import, ...]] = field(default_factory=dict)
+    _functions: dict[bytes, Path] | None = None  # by name, with a file that defines one
     _mentioning: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     _mentioned: dict[str, Path | None] = field(default_factory=dict)
     _kept: int = 0
@@ -205,7 +208,13 @@ class Project:
 
     def defines_method(self, name: str) -> bool:
         """Whether any file of the project defines a function of that name."""
-        return self.mentions(f"def {name}(")
+        if self._functions is None:
+            self._functions = {}
+            for path in self.files():
+                for defined in _DEFINED.findall(self._content(path)):
+                    self._functions.setdefault(defined, path)
+        found = self._asked[f"def {name}("] = self._functions.get(name.encode())
+        return found is not None
 
     def mentions(self, words: str) -> bool:
         """Whether any file of the project holds a text."""

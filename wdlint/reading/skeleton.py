@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from wdlint.reading.content import UnreadableFile
 from wdlint.reading.text import parse_text
@@ -39,7 +39,7 @@ def skeleton(text: str) -> ast.Module:
     for kind, name, row, first, end in _definitions(text):
         stub = _STUBS[kind].__new__(_STUBS[kind])
         stub.name, stub.lineno, stub.col_offset = name, row + 1, 0
-        stub.__dict__["later"] = "\n" * first + "\n".join(rows[first:end])
+        stub.__dict__["later"] = Later(first, "\n".join(rows[first:end]))
         later.append(stub)
         rows[first:end] = [""] * (end - first)
     tree = parse_text("\n".join(rows))
@@ -47,10 +47,17 @@ def skeleton(text: str) -> ast.Module:
     return tree
 
 
-def unread(statement: ast.stmt) -> str | None:
-    """The text of a definition that is not parsed yet, behind as many empty rows as stand above it."""
-    text: str | None = statement.__dict__.get("later")
-    return text
+class Later(NamedTuple):
+    """The text of a definition that is not parsed yet, and how many rows stand above it."""
+
+    above: int
+    text: str
+
+
+def unread(statement: ast.stmt) -> Later | None:
+    """What a definition will be made of; None when it is parsed."""
+    later: Later | None = statement.__dict__.get("later")
+    return later
 
 
 def _definitions(text: str) -> Iterator[tuple[str, str, int, int, int]]:
@@ -90,24 +97,25 @@ def _stub(kind: type[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]) -> 
 
     def asked(self: Any, name: str) -> Any:
         if name in fields:
-            text = self.__dict__.pop("later")
+            later: Later = self.__dict__.pop("later")
             self.__class__ = kind
-            self.__dict__.update(_parsed(kind, self.name, text).__dict__)
+            self.__dict__.update(_parsed(kind, self.name, later).__dict__)
         return object.__getattribute__(self, name)
 
     # of the same name: `ast.unparse` and others go by it
     return type(kind.__name__, (kind,), {"__slots__": (), "__getattribute__": asked})
 
 
-def _parsed(kind: type[ast.stmt], name: str, text: str) -> ast.stmt:
+def _parsed(kind: type[ast.stmt], name: str, later: Later) -> ast.stmt:
+    above = "\n" * later.above
     try:
-        statements = parse_text(text).body
+        statements = parse_text(above + later.text).body
     except UnreadableFile:
         statements = []
     if len(statements) == 1 and isinstance(statements[0], kind):
         return statements[0]
     head = {ast.ClassDef: "class {}", ast.FunctionDef: "def {}()", ast.AsyncFunctionDef: "async def {}()"}[kind]
-    return ast.parse("\n" * text.count("\n") + head.format(name) + ": pass").body[0]
+    return ast.parse(above + head.format(name) + ": pass").body[0]
 
 
 _STUBS = {"class": _stub(ast.ClassDef), "def": _stub(ast.FunctionDef), "async": _stub(ast.AsyncFunctionDef)}

@@ -107,9 +107,9 @@ class Parents:
 
 def _first_row(statement: ast.stmt) -> int:
     """The row in which a statement begins, its decorators included."""
-    text = unread(statement)
-    if text is not None:
-        return len(text) - len(text.lstrip("\n")) + 1
+    later = unread(statement)
+    if later is not None:
+        return later.above + 1
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
 
@@ -163,6 +163,17 @@ class Module:
         return self._parents
 
     @property
+    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """All functions that statements define, in the order of the text."""
+        stack: list[ast.stmt] = list(reversed(self.tree.body))
+        while stack:
+            statement = stack.pop()
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield statement
+            inner = [statement.body] if isinstance(statement, SCOPES) else blocks(statement)
+            stack.extend(reversed([child for block in inner for child in block]))
+
+    @property
     def nodes(self) -> Iterator[ast.AST]:
         """All nodes in the order of the text."""
         below = map(self.parents.below, range(len(self.tree.body)))
@@ -210,7 +221,7 @@ class Module:
     @property
     def parsed(self) -> int:
         """How many characters of it are parsed."""
-        unparsed = (later.strip("\n") for statement in self.tree.body if (later := unread(statement)) is not None)
+        unparsed = (later.text for statement in self.tree.body if (later := unread(statement)) is not None)
         return len(self.source.text) - sum(map(len, unparsed))
 
     def calls(self, name: str) -> list[ast.Call]:
