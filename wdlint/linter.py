@@ -66,7 +66,7 @@ def check_path(
     if data is None:
         return FileResult(filename)
     registry.use(settings.optimizers)
-    around = project.begin()
+    project.begin()
     try:
         facts = None
         if not is_notebook(filename):  # its text is told apart from its JSON later
@@ -78,8 +78,6 @@ def check_path(
         return replace(result, reads=project.reads())  # what scouting has read is among it again
     except UnreadableFile as error:
         return _unreadable(filename, error, settings)
-    finally:
-        project.remember(around)
 
 
 def _possible(data: bytes, path: Path, project: Project, settings: LintSettings) -> tuple[frozenset[str], bool]:
