@@ -275,6 +275,22 @@ def test_decays_that_are_no_numbers_are_named(decay: Any, expected: list[str], s
     assert said in str(report)
 
 
+def test_a_decay_set_later_is_judged_as_it_is(tmp_path: Path) -> None:
+    """Where the code that built the optimizer is found, too."""
+    (tmp_path / "train.py").write_text(
+        "import torch\nimport wdlint\n"
+        "model = torch.nn.Linear(2, 2)\n"
+        "optimizer = torch.optim.AdamW([\n"
+        "    {'params': [p for p in model.parameters() if p.ndim >= 2], 'weight_decay': 0.1},\n"
+        "    {'params': [p for p in model.parameters() if p.ndim < 2], 'weight_decay': 0.0},\n"
+        "])\n"
+        "optimizer.param_groups[0]['weight_decay'] = float('nan')\n"
+        "print(*(finding.code for finding in wdlint.audit(model, optimizer).findings))\n"
+    )
+    done = subprocess.run([sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["WD501"]
+
+
 def test_an_empty_group_is_named() -> None:
     model = net()
     report = wdlint.audit(model, torch.optim.AdamW([*split(model, 0.1), {"params": [], "weight_decay": 0.0}]))

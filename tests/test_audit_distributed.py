@@ -89,7 +89,7 @@ for wrap in (ddp, fsdp2, fsdp1, flat, zero):
                 {"params": [p for n, p in named if not n.endswith("bias")], "weight_decay": 0.1},
                 {"params": [p for n, p in named if n.endswith("bias")], "weight_decay": 0.0},
             ]
-            optimizer = ZeroRedundancyOptimizer(groups, torch.optim.AdamW, lr=1e-3)
+            optimizer = ZeroRedundancyOptimizer(groups, torch.optim.AdamW, lr=2e-3)
         else:
             optimizer = build(model)
         before = said(wdlint.audit(model, optimizer))

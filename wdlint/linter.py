@@ -50,8 +50,8 @@ class Context:
         return policy(self.settings.policy, self.settings.decay, self.settings.no_decay)
 
 
-# steps of grouping code for all sites of a file (MOST_FUEL is one site's): a factory may have one for each class
-GROUPING = 1_800_000
+# steps of grouping code for all sites of a file, as many as one site may take: a factory may have one for each class
+GROUPING = 600_000
 
 
 def check_path(

@@ -110,14 +110,21 @@ def _inert(module: Module) -> frozenset[str]:
 
 
 def touched(module: Module, body: list[ast.stmt], statement: ast.stmt) -> tuple[set[str], set[str]]:
-    """The names that a statement of a body may bind, and those whose objects it may change."""
-    statements = list(_inner(body))
-    own = bound(body) - _inert(module)
-    effects = _effects(module)
-    facts = [_facts(one, own, effects) for one in _inner([statement])]
-    changes = {name for fact in facts for name in fact.changes} - _inert(module)
-    binds = {name for fact in facts for name in fact.binds | fact.loops}
-    return binds, _sharing(statements, own, effects).closure(changes)
+    """The names that a statement of a body may bind, and those whose objects it may change.
+
+    The answer is kept on the statement, what the body's names share on its first one.
+    """
+    kept: dict[int, tuple[set[str], set[str]]] = statement.__dict__.setdefault("touched", {})
+    if id(body[0]) not in kept:
+        own = bound(body) - _inert(module)
+        effects = _effects(module)
+        facts = [_facts(one, own, effects) for one in _inner([statement])]
+        changes = {name for fact in facts for name in fact.changes} - _inert(module)
+        binds = {name for fact in facts for name in fact.binds | fact.loops}
+        if (shared := body[0].__dict__.get("shared")) is None:
+            shared = body[0].__dict__["shared"] = _sharing(list(_inner(body)), own, effects)
+        kept[id(body[0])] = binds, shared.closure(changes)
+    return kept[id(body[0])]
 
 
 def _counts(

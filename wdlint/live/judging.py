@@ -185,6 +185,7 @@ def _in_code(
             began = _is_overwritten(site, evaluator)
             evaluator.seen[place(site)] = as_seen(one.match, optimizer, known, beside, as_built=began)
             ours.setdefault(one.source.filename, []).append(one)
+    evaluator.memory.clear()  # sites as the code alone has them
     findings: list[Finding] = []
     suppressed = 0
     for several in ours.values():

@@ -144,6 +144,10 @@ def _words(code: bytes, word: bytes) -> Iterator[int]:
         at = code.find(word, after)
 
 
+def _has_word(code: bytes, word: bytes) -> bool:
+    return next(_words(code, word), None) is not None
+
+
 def _in_word(code: bytes, at: int) -> bool:
     return code[at : at + 1].isalnum() or code[at : at + 1] == b"_"
 
@@ -343,7 +347,7 @@ NEEDED: dict[str, Callable[[bytes, bytes, bool], bool]] = {
     "OptimizerSite": lambda data, code, site: site or _deepspeed(code),
     "Mistake": lambda data, code, site: site or any(name in code for name in _LIBRARIES),
     "Drift": lambda data, code, site: site,
-    "Unreadable": lambda data, code, site: site or any(_words(data, b"weight_decay")),
+    "Unreadable": lambda data, code, site: site or _has_word(data, b"weight_decay"),
     "TrainerArguments": lambda data, code, site: (
         any(_SETTING.match(code, at + len(word)) for word in (b"optim", b"weight_decay") for at in _words(code, word))
         or (b"**" in code and _UNPACKED.search(code) is not None)
@@ -355,6 +359,6 @@ NEEDED: dict[str, Callable[[bytes, bytes, bool], bool]] = {
     "MembershipTest": lambda data, code, site: b"decay" in data and _memberships(code),
     "LetterTest": lambda data, code, site: _letters(code),
     "ChoiceByDecay": lambda data, code, site: (
-        any(_words(data, b"weight_decay")) and (b"parameters(" in code or _LOOP.search(code) is not None)
+        _has_word(data, b"weight_decay") and (b"parameters(" in code or _LOOP.search(code) is not None)
     ),
 }
