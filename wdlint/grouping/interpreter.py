@@ -281,13 +281,16 @@ class Interpreter:
 
     def put(self, value: Any, node: ast.AST, scope: Scope) -> None:
         """Remember that a value was put into a collection at a place."""
-        found = list(operations.tensors_in(value))
+        found = [value] if isinstance(value, Tensor) else list(operations.tensors_in(value))
         subject = self.subjects[-1] if self.subjects else None
         if not found and subject is not None and isinstance(value, str):
             found = list(_about(subject, value))
         for tensor in found:
-            tests = subject.tests.get(tensor, []) if subject is not None else []
-            self.trail.steps.setdefault(tensor, []).append(Step(Place(scope.module, node), tuple(tests)))
+            tests = subject.tests.get(tensor, ()) if subject is not None else ()
+            steps = self.trail.steps.setdefault(tensor, [])
+            again = steps and steps[-1].place.node is node and not (tests or steps[-1].tests)
+            if not again:  # as in a list that grows by itself
+                steps.append(Step(Place(scope.module, node), tuple(tests)))
 
 
 def _subject(item: Any) -> Subject | None:
