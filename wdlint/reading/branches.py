@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wdlint.reading import callers
 from wdlint.reading.tree import Binding, Module, reaching
-from wdlint.reading.values import Value, alternatives, is_open
+from wdlint.reading.values import Value, alternatives, is_open, numbers
 
 if TYPE_CHECKING:
     from wdlint.reading.evaluate import Evaluator, Frame
@@ -32,18 +32,37 @@ def _never(evaluator: Evaluator, function: ast.FunctionDef | ast.AsyncFunctionDe
         if above is function:
             return False
         if isinstance(above, ast.If) and child is not above.test:
-            match above.test:
-                case ast.Name(name):
-                    needed = child in above.body
-                case ast.UnaryOp(ast.Not(), ast.Name(name)):
-                    needed = child not in above.body
-                case _:
-                    child = above
-                    continue
-            if _truth(evaluator, function, name, above, frame) is (not needed):
+            passes = _holds(evaluator, function, above.test, above, frame)
+            if passes is (child not in above.body):
                 return True
         child = above
     return False
+
+
+def _holds(
+    evaluator: Evaluator, function: ast.FunctionDef | ast.AsyncFunctionDef, test: ast.expr, use: ast.If, frame: Frame
+) -> bool | None:
+    """Whether a test passes in all calls that are known."""
+    match test:
+        case ast.Name(name):
+            return _truth(evaluator, function, name, use, frame)
+        case ast.UnaryOp(ast.Not(), inner):
+            found = _holds(evaluator, function, inner, use, frame)
+            return None if found is None else not found
+        case ast.BoolOp(ast.And(), values):
+            held = [_holds(evaluator, function, value, use, frame) for value in values]
+            if False in held:
+                return False
+            # `if weight_decay and filtered:` as in timm: without a decay the other branch has none either
+            others = [value for value, one in zip(values, held, strict=True) if one is None]
+            return True if True in held and all(_is_positive(evaluator, value, frame) for value in others) else None
+    return None
+
+
+def _is_positive(evaluator: Evaluator, value: ast.expr, frame: Frame) -> bool:
+    """Whether a name is a positive number, as far as it is known."""
+    found = numbers(evaluator.evaluate(value, frame)) if isinstance(value, ast.Name) else []
+    return bool(found) and all(option.value > 0 for option in found)
 
 
 def _truth(
