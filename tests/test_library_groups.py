@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from wdlint.grouping import helpers
+from wdlint.grouping.values import Opaque
 from wdlint.linter import check_path
 from wdlint.looking import LintSettings
 from wdlint.reading.project import Project
+from wdlint.reading.values import Unknown
 
 TRAINER = """
 from transformers import {model}, Trainer, TrainingArguments
@@ -214,3 +217,16 @@ def test_silent_where_a_subclass_makes_the_optimizer(tmp_path: Path) -> None:
     assert said(text.replace("\n\ndef main(", own.replace("create_optimizer", "report"), 1), tmp_path).keys() == {
         "WD401"
     }
+
+
+def test_groups_that_are_not_known_are_not_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The library's function ran into a bound of the reading: once a traceback."""
+    asked = []
+
+    def invoke(*arguments: object) -> Opaque:
+        asked.append(arguments)
+        return Opaque(Unknown("too much to follow"))
+
+    monkeypatch.setattr(helpers, "invoke", invoke)
+    assert said(TRAINER.format(model="ResNetForImageClassification", more=""), tmp_path) == {}
+    assert asked

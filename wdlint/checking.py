@@ -228,11 +228,11 @@ def _overrides(options: Options) -> tuple[Path | None, dict[str, Any]]:
     file: Path | None = None
     overrides: dict[str, Any] = {}
     for text in options.config:
-        if "=" in text and not Path(text).is_file():
+        if "=" in text and not os.path.isfile(text):
             overrides |= override(text)
         elif file is not None:
             raise ConfigError(f"--config {text}: there is one configuration file already, {file}")
-        elif not Path(text).is_file():
+        elif not os.path.isfile(text):
             raise ConfigError(f"--config {text}: no such file")
         else:
             file = Path(text).absolute()

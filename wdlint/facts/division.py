@@ -39,7 +39,10 @@ def undivided(site: OptimizerSite) -> Iterator[Undivided]:
     if given is None or is_open(given.value):
         return
     selections = [selection for group in site.groups for selection in group.selections or ()]
-    if any(tells_kinds(s.formula) or _trains_adapters(site, s) or _frozen_by_name(site, s) for s in selections):
+    if any(
+        tells_kinds(s.formula, closed=False) or _trains_adapters(site, s) or _frozen_by_name(site, s)
+        for s in selections
+    ):
         return
     for variant in site.variants:
         yield from _of_variant(site, variant)
@@ -58,6 +61,8 @@ def _of_variant(site: OptimizerSite, variant: tuple[Group, ...]) -> Iterator[Und
         covered = tuple(one for one in everything if covers(_formulas(selected, one.source)))
         if covered:
             yield Undivided(decays[0], covered, whole=True)
+        return
+    if any(tells_kinds(selection.formula) for _, selections in selected for selection in selections):
         return
     for (_, selections), decay in zip(selected, decays, strict=True):
         reached = _by_source(selections)

@@ -31,6 +31,8 @@ from wdlint.reading.values import Unknown, numbers
 # What a Trainer decays by its own choice, which nobody who calls it has made.
 CHOSEN = frozenset({Kind.EMBEDDING, Kind.POSITION, Kind.RELATIVE_POSITION, Kind.SCALE})
 
+GROUPS = "the groups are not known"
+
 
 def ways(site: LibrarySite, built: Inventory | None) -> Iterator[Assignment | Failed]:
     """Each way in which the groups come about, or why one is not known; the one seen in memory alone."""
@@ -57,6 +59,10 @@ def followed(site: LibrarySite, built: Inventory | None) -> Iterator[Assignment 
         made = helpers.invoke(run, site.function, [model, Opaque(site.decay)], options)
         if made is None:
             raise NotFollowed(f"{site.maker} is told to group in a way that is not known")
+        if not isinstance(made, list):
+            raise NotFollowed(
+                made.value.reason if isinstance(made, Opaque) and isinstance(made.value, Unknown) else GROUPS
+            )
         return [_group(table) for table in made], run.frozen
 
     for outcome in outcomes(site.evaluator, worlds, work, same_groups):

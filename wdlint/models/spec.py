@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Spec:
 
 def parse(spec: str, root: Path) -> Spec:
     """What `spec` names; paths are relative to `root`. Raises NotBuilt when it names nothing."""
-    if (folder := root / spec) and (folder / "config.json").is_file():
+    if (folder := root / spec) and os.path.isfile(folder / "config.json"):
         return Spec("transformers", spec, str(folder), search_path(root))
     where, _, target = spec.rpartition(":")
     if not where and spec.endswith(".py"):
@@ -46,14 +47,14 @@ def parse(spec: str, root: Path) -> Spec:
     if not where or not target:
         raise NotBuilt(f"{spec}: neither a folder with config.json nor one of transformers:NAME, file.py:NAME ...")
     if where in LIBRARIES:
-        if (root / target / "config.json").is_file():
+        if os.path.isfile(root / target / "config.json"):
             return Spec(where, target, str(root / target), search_path(root))
         if target.startswith((".", "/")):
             raise NotBuilt(f"{target} has no config.json")
         return Spec(where, target, "", search_path(root))
     file = root / where
-    if where.endswith(".py") or file.is_file():
-        if not file.is_file():
+    if where.endswith(".py") or os.path.isfile(file):
+        if not os.path.isfile(file):
             raise NotBuilt(f"no file {where}")
         return Spec(
             "file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -339,11 +340,24 @@ def _predicate(evaluator: Evaluator, node: ast.Call, frame: Frame, depth: int) -
 
 
 def holding(evaluator: Evaluator, body: list[ast.stmt], frame: Frame, depth: int) -> Formula | None:
-    """When a predicate of the form `if a: return True … return b` holds."""
+    """When a predicate of the form `if a: return True … return b` holds; a search in a loop is one `if any(…)`."""
     cases: list[Formula] = []
     before: list[Formula] = []
-    for statement in body:
+    for statement, following in itertools.zip_longest(body, body[1:]):
         match statement:
+            case ast.For(target, over, [ast.If(test, [ast.Return(ast.Constant(bool() as found))], [])], []):
+                condition = _any(evaluator, test, target, over, frame, depth)
+                if found:
+                    cases.append(both(*before, condition))
+                before.append(Not(condition))
+            case ast.For(target, over, [ast.If(test, [ast.Assign([ast.Name(flag)], made), *rest], [])], []):
+                match made, rest, following:
+                    case ast.Constant(True), [] | [ast.Break()], ast.Return(ast.Name(returned)) if (
+                        flag == returned and _starts_false(body, flag)
+                    ):
+                        cases.append(both(*before, _any(evaluator, test, target, over, frame, depth)))
+                        return Either(tuple(cases)) if len(cases) > 1 else cases[0]
+                return None
             case ast.Return(value) if value is not None:
                 cases.append(both(*before, formula(evaluator, value, frame, depth)))
                 return Either(tuple(cases)) if len(cases) > 1 else cases[0]
@@ -359,3 +373,15 @@ def holding(evaluator: Evaluator, body: list[ast.stmt], frame: Frame, depth: int
             case _:
                 return None
     return None
+
+
+def _any(evaluator: Evaluator, test: ast.expr, target: ast.expr, over: ast.expr, frame: Frame, depth: int) -> Formula:
+    label = f"any({ast.unparse(test)} for {ast.unparse(target)} in {ast.unparse(over)})"
+    inner = formula(evaluator, test, frame, depth + 1)
+    return _quantified(evaluator, "any", inner, [ast.comprehension(target, over, [], 0)], label, frame)
+
+
+def _starts_false(body: list[ast.stmt], flag: str) -> bool:
+    """Whether a name is set once at the top of a function, to False."""
+    values = [s.value for s in body if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == flag]
+    return len(values) == 1 and isinstance(values[0], ast.Constant) and values[0].value is False

@@ -73,7 +73,11 @@ def _is_python_cell(metadata: object) -> bool:
 
 # Cell magics whose body runs as Python in the notebook.
 _PYTHON_BODY = frozenset({"capture", "debug", "prun", "time", "timeit", "wandb"})
-_LINE_MAGIC = re.compile(r"[%!?]|(?:pip3?|conda|mamba) +\w")
+_LINE_MAGIC = re.compile(
+    r"[%!?]|(?:pip3?|conda|mamba) +\w"
+    # IPython's own names for the shell's commands, with something that neither assigns nor goes on with an expression
+    r"|(?:cat|cd|cp|less|ls|man|mkdir|more|mv|rm|rmdir) +(?![-/]=|[^-./~\w\"'$]|(?:and|else|if|in|is|not|or)\b)"
+)
 _HELP = re.compile(r"[%\w.*]+(?:\[[^]]*\])?\?{1,2}\s*$")
 _ASSIGNED_MAGIC = re.compile(r"(?P<target>\s*[\w.,*\[\]'\"() ]*[\w\])]\s*=\s*)[!%]")
 _LEXEME = re.compile(

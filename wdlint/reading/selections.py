@@ -92,10 +92,15 @@ def atoms(formula: Formula) -> Iterator[Atom]:
                 yield from atoms(part)
 
 
-def tells_kinds(formula: Formula) -> bool:
-    """Whether any test may tell norms, biases or embeddings from weights. Fails closed: what is not known may."""
+def tells_kinds(formula: Formula, *, closed: bool = True) -> bool:
+    """Whether any test may tell norms, biases or embeddings from weights.
+
+    `closed`: a test of a kind that is not followed may, too.
+    """
     for atom in atoms(formula):
         match atom.aspect:
+            case Aspect.OTHER if not closed:
+                continue
             case Aspect.TRAINABLE | Aspect.SIZE | Aspect.PLACE:
                 continue
             case Aspect.NAME:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ YAML = frozenset(
         "ruamel.yaml.safe_load", "omegaconf.OmegaConf.load", "ruamel.yaml.YAML.load", "yaml.YAML.load",
     }
 )  # fmt: skip
+TAKE_PATHS = frozenset({"omegaconf.OmegaConf.load", "toml.load"})  # a string given to any other is the document itself
 YAML_1_2 = frozenset(path for path in YAML if not path.startswith("yaml.") or "YAML" in path)  # these know 1e-4
 FIELDS = frozenset({"dataclasses.field", "pydantic.Field", "attr.ib", "attrs.field", "typer.Option", "typer.Argument"})
 
@@ -235,10 +237,13 @@ def loaded(evaluator: Evaluator, path: str, node: ast.Call, frame: Frame) -> Val
         kind = "toml"
     if kind is None or not node.args:
         return None
+    kind, place = "yaml 1.2" if path in YAML_1_2 else kind, Place(frame.module, node)
+    if path not in TAKE_PATHS and (document := text(evaluator.evaluate(node.args[0], frame))) is not None:
+        return _read(kind, document, "a document", place)
     name = _file_name(evaluator, node.args[0], frame)
     if name is None:
         return Unknown("a configuration file whose path is not literal")
-    return file(evaluator, name, "yaml 1.2" if path in YAML_1_2 else kind, Place(frame.module, node))
+    return file(evaluator, name, kind, place)
 
 
 def file(evaluator: Evaluator, name: str, kind: str, place: Place) -> Value:
@@ -249,10 +254,19 @@ def file(evaluator: Evaluator, name: str, kind: str, place: Place) -> Value:
     try:
         if found.stat().st_size > LARGEST:
             return Unknown(f"`{name}` is too large")
-        data = _parse(kind, found.read_text(encoding="utf-8"))
-    except Exception:  # a configuration file that does not parse is simply not known
+        content = found.read_text(encoding="utf-8")
+    except (OSError, ValueError):
         return Unknown(f"`{name}` cannot be read")
-    return _value(data, place)
+    return _read(kind, content, f"`{name}`", place)
+
+
+def _read(kind: str, content: str, what: str, place: Place) -> Value:
+    if len(content) > LARGEST:
+        return Unknown(f"{what} is too large")
+    try:
+        return _value(_parse(kind, content), place)
+    except Exception:  # a configuration that does not parse is simply not known
+        return Unknown(f"{what} cannot be read")
 
 
 def _file_name(evaluator: Evaluator, node: ast.expr, frame: Frame) -> str | None:
@@ -278,7 +292,7 @@ def _locate(evaluator: Evaluator, name: str, module: Module) -> Path | None:
     while True:
         file = folder / name
         evaluator.project.looked.add(str(file))
-        if file.is_file():
+        if os.path.isfile(file):  # also false for a name too long for any file
             return file
         if folder in (root, folder.parent):
             return None
