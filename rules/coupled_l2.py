@@ -50,6 +50,7 @@ from wdlint.fixing.classes import replace_class
 from wdlint.linter import Context
 from wdlint.optimizers import registry
 from wdlint.optimizers.registry import Law
+from wdlint.optimizers.wording import enumerated
 from wdlint.reading.values import Entry, Place
 from wdlint.rule import CODE, Rule
 
@@ -83,13 +84,13 @@ def _certain(site: OptimizerSite, laws: list[Law]) -> bool:
 
 
 def _coupled(site: OptimizerSite, decay: Decay, laws: list[Law], severity: Severity) -> Finding:
-    name = " or ".join(dict.fromkeys(law.name for law in laws))
-    verb = "adds" if len(laws) == 1 else "add"
+    names = dict.fromkeys(law.name for law in laws)
+    name, verb = enumerated(names), "adds" if len(names) == 1 else "add"
     what = f"{name} {verb} weight_decay={decay.text} to the gradient, where it is rescaled like the rest of it"
     if severity is Severity.ADVICE and decay.settable_zero:
         what = f"{name} {verb} weight_decay to the gradient: 0 as shipped, L2 instead of decay once it is set"
-    elif len(laws) < len(site.optimizers):
-        what += f"; of {site.name} only {name} does"
+    elif others := [one.name for one in site.optimizers if one.name not in names]:
+        what += f"; {enumerated(others)} {'does' if len(set(others)) == 1 else 'do'} not"
     return RULE.finding(
         decay.span,
         what,

@@ -34,6 +34,8 @@ from wdlint.facts.optimizers import OptimizerSite, written_later
 from wdlint.findings import Applicability, Finding, Fix, Severity
 from wdlint.fixing.calls import set_keyword
 from wdlint.linter import Context
+from wdlint.optimizers.registry import Law
+from wdlint.optimizers.wording import enumerated
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(
@@ -55,14 +57,25 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
     decay = site.decay_of(site.groups[0])
     if not decaying or not decay.positive or written_later(site) is not None:
         return
-    shown = " and ".join(dict.fromkeys(f"{law.name}'s default weight_decay={law.default_decay:g}" for law in decaying))
     yield RULE.finding(
         decay.span,
-        f"nothing here sets weight_decay, so {shown} applies",
+        f"nothing here sets weight_decay, so {_applying(decaying)}",
         site=site.span,
         label="decays by its default",
         fix=_written_out(site),
     )
+
+
+def _applying(laws: list[Law]) -> str:
+    defaults: dict[str, list[str]] = {}
+    for law in laws:
+        defaults.setdefault(f"weight_decay={law.default_decay:g}", []).append(law.name)
+    match list(defaults.items()):
+        case [(default, names)] if len(set(names)) == 1:
+            return f"{names[0]}'s default {default} applies"
+        case [(default, names)]:
+            return f"the default {default} of {enumerated(names)} applies"
+    return f"a default applies: {', '.join(f'{default} of {enumerated(names)}' for default, names in defaults.items())}"
 
 
 def _written_out(site: OptimizerSite) -> Fix | None:

@@ -17,6 +17,7 @@ import pytest
 from wdlint.optimizers import generate, registry
 from wdlint.optimizers.registry import MODES, Law, find
 from wdlint.optimizers.sources import Sources
+from wdlint.optimizers.wording import enumerated
 
 FILE = Path(registry.__file__).with_name("registry.toml")
 
@@ -479,3 +480,10 @@ def test_installed_torch_agrees() -> None:
             assert group[entry.decay_argument] == entry.default_decay, name
         seen += 1
     assert seen > 10
+
+
+def test_names_in_sentences() -> None:
+    assert enumerated(["Adam"]) == "Adam"
+    assert enumerated(["Adam", "NAdam", "Adam"]) == "Adam and NAdam"
+    assert enumerated(["Adam", "NAdam", "RAdam"], "or") == "Adam, NAdam or RAdam"
+    assert enumerated(["Adam", "NAdam", "RAdam", "Adamax", "Adagrad"]) == "Adam, NAdam and 3 more"

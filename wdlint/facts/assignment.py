@@ -251,7 +251,16 @@ def assignments(site: OptimizerSite, built: Inventory | None) -> Iterator[Assign
     if site.evaluator.seen:
         yield Failed("others were seen in memory, this one is not asked about")
         return
-    yield from followed(site, built)
+    key = assignments, id(site.call), id(built)
+    if key not in site.evaluator.memory:
+        site.evaluator.memory[key] = site, built, [], followed(site, built)  # what `id` is of must live on
+    _, _, found, rest = site.evaluator.memory[key]
+    at = 0
+    while at < len(found) or (step := next(rest, None)) is not None:
+        if at == len(found):
+            found.append(step)
+        yield found[at]
+        at += 1
 
 
 def place(site: Site) -> tuple[Path, int, int]:

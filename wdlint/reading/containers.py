@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wdlint.reading import conditions
 from wdlint.reading.selections import TRUE, Formula, Not
-from wdlint.reading.tree import LOOPS, SCOPES, Binding
+from wdlint.reading.tree import LOOPS, SCOPES, TAKERS, Binding, changed_by, subscripts
 from wdlint.reading.values import (
     Collection,
     Element,
@@ -166,8 +167,9 @@ def dictionary(evaluator: Evaluator, node: ast.Dict, frame: Frame) -> Value:
                     open_ = True
             continue
         name = evaluator.evaluate(key, frame)
-        label = name.value if isinstance(name, Known) and isinstance(name.value, str | int) else ANY
-        entries.append(Entry(str(label), evaluator.evaluate(value, frame), key, value))
+        label = _label(name)
+        open_ = open_ or label == ANY
+        entries.append(Entry(label, evaluator.evaluate(value, frame), key, value))
     return Known(Mapping(tuple(entries), open_, Place(frame.module, node)), place=Place(frame.module, node))
 
 
@@ -399,6 +401,11 @@ def _exclusive(module: Module, one: ast.AST, two: ast.AST) -> bool:
 
 def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, frame: Frame, sure: bool) -> Value:
     """A container after a statement that changes it; `sure` says that the statement runs."""
+    for call in _pops(frame.module, statement, name):
+        keys = [evaluator.evaluate(argument, frame) for argument in call.args[:1]]
+        value = _taken(value, keys[0] if keys else None, sure)
+    if name not in changed_by(statement):
+        return value
     match statement:
         case ast.Expr(ast.Call(ast.Attribute(receiver, "update"), arguments, keywords)) if keywords:
             keys = _keys(evaluator, receiver, frame)
@@ -423,6 +430,12 @@ def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, f
                 added = known(Sequence((under_conditions(evaluator, added, statement, frame, *chosen),)))
             elif method == "insert" and len(arguments) == 2:
                 added = known(Sequence((evaluator.evaluate(arguments[1], frame),)))
+            elif method == "setdefault" and arguments:
+                key = evaluator.evaluate(arguments[0], frame)
+                new = evaluator.evaluate(arguments[1], frame) if len(arguments) > 1 else known(None)
+                return _changed(value, keys, lambda inner: _supplied(inner, key, new, arguments[0], arguments[-1]))
+            elif method in TAKERS:
+                return _changed(value, keys, lambda inner: _taken(inner, None, sure, emptied=method == "clear"))
             elif method in ("extend", "update") and len(arguments) == 1:
                 more = evaluator.evaluate(arguments[0], frame)
                 added = under_conditions(evaluator, more, statement, frame, *chosen)
@@ -442,7 +455,87 @@ def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, f
             more = under_conditions(evaluator, evaluator.evaluate(given, frame), statement, frame)
             again = _repeated(frame.module, statement)
             return _changed(value, keys, lambda inner: _augmented(evaluator, inner, op, more, sure, again))
+        case ast.Delete(targets):
+            for target in _stored(targets, name):
+                key = evaluator.evaluate(target.slice, frame)
+                value = _changed(value, _keys(evaluator, target.value, frame), partial(_taken, key=key, sure=sure))
+        case ast.Assign(targets):
+            value = _written(evaluator, value, targets, name, frame)
+        case ast.AnnAssign(target) | ast.For(target) | ast.AsyncFor(target):
+            value = _written(evaluator, value, [target], name, frame)
     return value
+
+
+def _stored(targets: Iterable[ast.expr], name: str) -> Iterator[ast.Subscript]:
+    """The items of a named container among assignment targets."""
+    for target in targets:
+        for one in subscripts(target):
+            inner: ast.expr = one
+            while isinstance(inner, ast.Subscript):
+                inner = inner.value
+            if isinstance(inner, ast.Name) and inner.id == name:
+                yield one
+
+
+def _written(evaluator: Evaluator, value: Value, targets: Iterable[ast.expr], name: str, frame: Frame) -> Value:
+    """A container some of whose items get what is not followed."""
+    new = Unknown("one of several that are assigned at once")
+    for target in _stored(targets, name):
+        key = evaluator.evaluate(target.slice, frame)
+        change = partial(_assigned, key=key, new=new, key_node=target.slice, value_node=target, sure=False)
+        value = _changed(value, _keys(evaluator, target.value, frame), change)
+    return value
+
+
+def _pops(module: Module, statement: ast.stmt, name: str) -> Iterator[ast.Call]:
+    """`name.pop(…)` within a statement."""
+    for call in module.calls("pop"):
+        match call.func:
+            case ast.Attribute(ast.Name(receiver)) if receiver == name and module.statement(call) is statement:
+                yield call
+
+
+def _taken(value: Value, key: Value | None, sure: bool, emptied: bool = False) -> Value:
+    """A container without an item: that of a key, or one that is not known, or any at all."""
+    if not isinstance(value, Known):
+        return value
+    match value.value:
+        case Mapping(entries) as mapping:
+            label = None if key is None else _label(key)
+            gone = Unknown("it may be taken out")
+            kept = tuple(
+                replace(one, value=join([one.value, gone]))
+                if not sure or (not emptied and label in (None, ANY))
+                else one
+                for one in entries
+                if not (sure and (emptied or one.key == label))
+            )
+            return replace(value, value=replace(mapping, entries=kept, open=mapping.open and not (sure and emptied)))
+        case Sequence(items) if items:
+            return replace(value, value=Sequence((), False)) if sure and emptied else Unknown("something is taken out")
+        case Collection():
+            return Unknown("something is taken out")
+    return value
+
+
+def _supplied(value: Value, key: Value, new: Value, key_node: ast.expr, value_node: ast.expr) -> Value:
+    """A dict after `setdefault`."""
+    match value:
+        case Known(Mapping() as mapping):
+            before = mapping.entry(_label(key))
+            if before is None and not mapping.open:
+                return _assigned(value, key, new, key_node, value_node, sure=True)
+            if before is None:
+                perhaps = join([new, Unknown("it may be there before")])
+                return _assigned(value, key, perhaps, key_node, value_node, sure=True)
+    return value
+
+
+def _label(key: Value) -> str:
+    """The key of an entry; ANY for one that is not known, or that a flag or a configuration sets."""
+    if isinstance(key, Known) and isinstance(key.value, str | int) and not key.origin.settable:
+        return str(key.value)
+    return ANY
 
 
 def _augmented(evaluator: Evaluator, value: Value, op: ast.operator, more: Value, sure: bool, again: bool) -> Value:
@@ -518,7 +611,7 @@ def _changed(value: Value, keys: list[Value], change: Callable[[Value], Value]) 
                 inner = tuple(join([one, _changed(one, rest, change)]) for one in items)
             return replace(value, value=Sequence(inner, open_))
         case Mapping(entries):
-            label = str(key.value) if isinstance(key, Known) and isinstance(key.value, str | int) else ANY
+            label = _label(key)
             hit = any(entry.key == label for entry in entries)
             new = tuple(
                 replace(entry, value=_changed(entry.value, rest, change))
@@ -556,14 +649,15 @@ def _assigned(value: Value, key: Value, new: Value, key_node: ast.expr, value_no
         return value
     match value.value:
         case Mapping(entries) as mapping:
-            label = str(key.value) if isinstance(key, Known) and isinstance(key.value, str | int) else ANY
+            label = _label(key)
             entry = Entry(label, new, key_node, value_node)
             if label == ANY:
                 kept = tuple(replace(one, value=join([one.value, new])) if one.key != ANY else one for one in entries)
             else:
                 kept = tuple(one for one in entries if one.key != label)
                 entry = entry if sure else _perhaps(mapping, entry)
-            return replace(value, value=replace(mapping, entries=(*kept, entry)))
+            unknown = mapping.open or label == ANY
+            return replace(value, value=replace(mapping, entries=(*kept, entry), open=unknown))
         case Sequence(items, open_):
             if isinstance(key, Known) and isinstance(key.value, int) and -len(items) <= key.value < len(items):
                 index = key.value % len(items)

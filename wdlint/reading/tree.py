@@ -26,6 +26,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 MUTATORS = frozenset({"append", "add", "extend", "update", "insert", "setdefault", "appendleft"})
+TAKERS = frozenset({"clear", "discard", "popitem", "popleft", "remove"})  # `pop` stands in expressions, too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -351,8 +352,15 @@ class Module:
         if scope not in self._mutations:
             found: dict[str, list[ast.stmt]] = {}
             for statement in statements_of(scope):
-                for name in _mutated(statement):
+                for name in changed_by(statement):
                     found.setdefault(name, []).append(statement)
+            for call in self.calls("pop"):
+                statement_ = self.statement(call)
+                match call.func:
+                    case ast.Attribute(ast.Name(name)) if statement_ is not None and self.scope(call) is scope:
+                        if statement_ not in (known := found.setdefault(name, [])):
+                            known.append(statement_)
+                            known.sort(key=lambda one: one.lineno)
             self._mutations[scope] = found
         return self._mutations[scope]
 
@@ -396,20 +404,35 @@ def _offsets(text: str, rows: list[int]) -> Iterator[int]:
         yield at
 
 
-def _mutated(statement: ast.stmt) -> Iterator[str]:
+def changed_by(statement: ast.stmt) -> Iterator[str]:
+    """The named containers that a statement changes, but for what it pops."""
     targets: list[ast.expr] = []
     match statement:
         case ast.Expr(ast.Call(ast.Attribute(ast.IfExp(_, body, orelse), name))) if name in MUTATORS:
             targets = [body, orelse]  # (decay if test else no_decay).append(p)
-        case ast.Expr(ast.Call(ast.Attribute(receiver, name))) if name in MUTATORS:
+        case ast.Expr(ast.Call(ast.Attribute(receiver, name))) if name in MUTATORS or name in TAKERS:
             targets = [receiver]
-        case ast.Assign([ast.Subscript() as changed]) | ast.AugAssign(ast.Subscript() as changed):
-            targets = [changed]
+        case ast.Assign(stored) | ast.Delete(stored):
+            targets = [one for target in stored for one in subscripts(target)]
+        case ast.AugAssign(target) | ast.AnnAssign(target) | ast.For(target) | ast.AsyncFor(target):
+            targets = list(subscripts(target))
     for target in targets:
         while isinstance(target, ast.Subscript):
             target = target.value
         if isinstance(target, ast.Name):
             yield target.id
+
+
+def subscripts(target: ast.expr) -> Iterator[ast.Subscript]:
+    """The items of containers that an assignment target writes: `x[k]`, `(a, x[k])`."""
+    match target:
+        case ast.Subscript():
+            yield target
+        case ast.Tuple(elements) | ast.List(elements):
+            for element in elements:
+                yield from subscripts(element)
+        case ast.Starred(inner):
+            yield from subscripts(inner)
 
 
 def _attributes(
