@@ -304,18 +304,10 @@ def _rewritten(site: OptimizerSite) -> str:
         for writer in writers(module):
             options = numbers(site.evaluator.evaluate(writer.value, site.evaluator.frame(module)))
             if isinstance(writer.node, ast.Assign) and (
-                any(option.value == 0 for option in options) or _is_given_the_group(writer.node)
+                any(option.value == 0 for option in options) or writer.by_group
             ):
                 return f"line {writer.span.start.row} of {writer.span.filename} writes the decay of groups"
     return ""
-
-
-def _is_given_the_group(node: ast.Assign) -> bool:
-    """Whether the value comes from a call that sees the group."""
-    target = node.targets[0]
-    group = ast.unparse(target.value) if isinstance(target, ast.Subscript) else ""
-    calls = [inner for inner in ast.walk(node.value) if isinstance(inner, ast.Call)]
-    return any(ast.unparse(given) == group for call in calls for given in call.args)
 
 
 def assigned(site: Site, worlds: Worlds, outcome: Outcome) -> Assignment | Failed:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from wdlint.facts.optimizers import Decay, Group, OptimizerSite, model_of
+from wdlint.facts.optimizers import Decay, Group, OptimizerSite, model_of, written_later
 from wdlint.reading.selections import Formula, covers, tells_kinds
 from wdlint.reading.tree import Module, reaching, statements_of
 from wdlint.reading.values import External, FunctionThing, Product, Selection, alternatives, is_open, number, numbers
@@ -43,6 +43,9 @@ def undivided(site: OptimizerSite) -> Iterator[Undivided]:
         tells_kinds(s.formula, closed=False) or _trains_adapters(site, s) or _frozen_by_name(site, s)
         for s in selections
     ):
+        return
+    writer = written_later(site)
+    if writer is not None and writer.by_group:
         return
     for variant in site.variants:
         yield from _of_variant(site, variant)

@@ -307,6 +307,41 @@ class DecayWriter:
         """The statement."""
         return self.module.span(self.node)
 
+    @property
+    def by_group(self) -> bool:
+        """Whether it depends on the group what is written: `wd * group["wd_multiplier"]`."""
+        target = self.node.targets[0] if isinstance(self.node, ast.Assign) else self.node.target
+        match target:
+            case ast.Subscript(ast.Name(group)):
+                return _depends(self.module, self.node, self.value, group)
+        return False
+
+
+def _depends(module: Module, node: ast.Assign | ast.AugAssign, value: ast.expr, group: str) -> bool:
+    """Whether a loop over groups writes by what else is in a group, or by which of them it is."""
+    for above in module.ancestors(node):
+        if isinstance(above, ast.For) and group in _names(above.target):
+            own = _names(above.target)
+            for statement in ast.walk(above):
+                if isinstance(statement, ast.Assign) and _mentions(statement.value, own):
+                    own |= {name for one in statement.targets if isinstance(one, ast.Name) for name in _names(one)}
+            return _mentions(value, own)
+    return False
+
+
+def _names(node: ast.expr) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+
+
+def _mentions(node: ast.AST, names: set[str]) -> bool:
+    """Whether any of the names is read, other than for the decay that is there before."""
+    match node:
+        case ast.Subscript(ast.Name(), ast.Constant("weight_decay")):
+            return False
+        case ast.Name(name):
+            return name in names
+    return any(_mentions(inner, names) for inner in ast.iter_child_nodes(node))
+
 
 _WRITTEN = re.compile("weight_decay[\"']\\]")
 
