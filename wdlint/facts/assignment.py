@@ -344,7 +344,7 @@ def _groups(site: OptimizerSite, run: Interpreter, value: Any) -> Iterator[MadeG
     elif any(isinstance(one, dict) for one in items):
         raise NotFollowed("groups and parameters in one list")
     else:
-        yield MadeGroup(tuple(_tensors(items)), {}, _decay(site, {}), None)
+        yield MadeGroup(tuple(_tensors(items)), {}, _decay(site, run, {}), None)
 
 
 def _group(site: OptimizerSite, run: Interpreter, table: dict[Any, Any]) -> MadeGroup:
@@ -354,7 +354,7 @@ def _group(site: OptimizerSite, run: Interpreter, table: dict[Any, Any]) -> Made
     members = [held] if isinstance(held, Tensor) else _listed(run, held)
     keys = {key: value for key, value in table.items() if key != "params" and isinstance(key, str)}
     place = table.place if isinstance(table, Table) else None
-    return MadeGroup(tuple(_tensors(members)), keys, _decay(site, keys), place)
+    return MadeGroup(tuple(_tensors(members)), keys, _decay(site, run, keys), place)
 
 
 def _listed(run: Interpreter, value: Any) -> list[Any]:
@@ -383,15 +383,15 @@ def _tensors(items: list[Any]) -> Iterator[Tensor]:
                 raise NotFollowed("a member of a group that is not known")
 
 
-def _decay(site: OptimizerSite, keys: dict[str, Any]) -> Value:
+def _decay(site: OptimizerSite, run: Interpreter, keys: dict[str, Any]) -> Value:
     laws = site.laws
     name = laws[0].decay_argument if laws else "weight_decay"
     if name in keys:
         value = number_of(keys[name])
-        return value if value is not None else Unknown("the decay of a group")
+        return run.decided.narrowed(value) if value is not None else Unknown("the decay of a group")
     argument = site.arguments.get(name)
     if argument is not None:
-        return argument.value
+        return run.decided.narrowed(argument.value)
     if site.open:
         return Unknown("`**kwargs` may hold a decay")
     if not laws or len(laws) != len(site.optimizers) or len({law.default_decay for law in laws}) > 1:

@@ -46,6 +46,8 @@ def judged(followed: Iterable[Assignment | Failed], policy: Policy) -> Iterator[
                 return
         else:
             ways.append(way)
+    decaying = [way for way in ways if any(decay_of(group) is not False for group in way.groups)]
+    ways = decaying or ways  # where a setting has turned the decay off, nobody is decayed wrongly
     if not ways:
         return
     ways.sort(key=lambda way: sum(bool(world.wrapper) for world in way.worlds))  # names as they are come first

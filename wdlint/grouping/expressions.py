@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from wdlint.grouping import bare, calls, modules, operations, scopes
+from wdlint.grouping import bare, calls, modules, narrowing, operations, scopes
 from wdlint.grouping.values import (
     Bare,
     Bound,
@@ -225,7 +225,7 @@ def condition(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
         case ast.UnaryOp(ast.Not(), operand):
             value = condition(run, operand, scope)
             if isinstance(value, Opaque) and value.asked is None:
-                return value
+                return narrowing.turned(value)
             return not run.truth(value, operand, scope)
         case ast.BoolOp(op, operands):
             return _boolean(run, isinstance(op, ast.Or), operands, scope)
@@ -246,7 +246,7 @@ def _boolean(run: Interpreter, wanted: bool, operands: list[ast.expr], scope: Sc
         except Raised:
             if unknown is None:
                 raise
-            return unknown[0]
+            return replace(unknown[0], says=None)
         if isinstance(value, Opaque) and value.asked is None:
             several = unknown is not None
             unknown = unknown or (value, operand)
@@ -254,7 +254,8 @@ def _boolean(run: Interpreter, wanted: bool, operands: list[ast.expr], scope: Sc
             return wanted
     if unknown is None:
         return not wanted
-    return unknown[0] if several else replace(unknown[0], asked=(unknown[1], scope))
+    says = None if several else narrowing.of_truth(unknown[0])
+    return replace(unknown[0], asked=None if several else (unknown[1], scope), says=says)
 
 
 def _is_pure(node: ast.expr) -> bool:
@@ -295,13 +296,19 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
             raise NotFollowed("the truth of a tensor")
         case Kept():
             raise NotFollowed(f"`{scope.module.code(node)}` of each module is not known")
-        case Opaque(_, _, asked):
+        case Opaque(asked=asked):
             node, scope = asked or (node, scope)
             if _concerns_tensors(run, node, scope) or (run.subjects and not _is_pure(node)):
                 raise NotFollowed(f"`{scope.module.code(node)}` of each parameter is not known")
+            says = narrowing.of_truth(value)
+            if says is not None and (decided := run.decided.answer(says)) is not None:
+                return decided
             usual = _usual(value.value)
             about = (id(scope.node), ast.unparse(node))
-            return usual if run.choices.choose(_question(run, node, scope), 2, about) == 0 else not usual
+            holds = usual if run.choices.choose(_question(run, node, scope), 2, about) == 0 else not usual
+            if says is not None:
+                run.decided.add(says, holds)
+            return holds
         case Tensor():
             raise NotFollowed("the truth of a tensor")
         case Submodule():

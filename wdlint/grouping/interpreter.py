@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from wdlint.grouping import calls, expressions, modules, operations, scopes, statements
 from wdlint.grouping.bare import Rounds
+from wdlint.grouping.narrowing import Decided
 from wdlint.grouping.slicing import free, relevant
 from wdlint.grouping.values import (
     Bare,
@@ -86,6 +87,7 @@ class Interpreter:
     order: int = 0  # which of the orders sets are gone through in
     disordered: bool = False  # whether that was asked for
     trail: Trail = field(default_factory=Trail)
+    decided: Decided = field(default_factory=Decided)  # of settings, by the conditions on this way
     depth: int = 0
     loops: int = 0  # loops within loops
     bare: int = 0  # rounds within rounds over modules without parameters

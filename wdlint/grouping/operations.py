@@ -6,10 +6,11 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, MappingView, Set, ValuesView
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from wdlint.grouping import modules, scopes, torch_layers
+from wdlint.grouping import modules, narrowing, scopes, torch_layers
 from wdlint.grouping.values import (
     Bare,
     Bound,
@@ -660,6 +661,8 @@ def compared(run: Interpreter, node: ast.Compare, scope: Scope) -> Any:
     for op, operand in zip(node.ops, node.comparators, strict=True):
         right = run.eval(operand, scope)
         answer = _compare(run, left, op, right, node, scope)
+        if isinstance(answer, Opaque) and len(node.ops) > 1:
+            return replace(answer, says=None)
         if isinstance(answer, Opaque) or not answer:
             return answer
         left = right
@@ -685,7 +688,7 @@ def _compare(run: Interpreter, left: Any, op: ast.cmpop, right: Any, node: ast.A
             return same is isinstance(op, ast.Is | ast.Eq)
         case _:
             if isinstance(left, UNKNOWN) or isinstance(right, UNKNOWN) or type(op) not in ORDER:
-                return unknown
+                return replace(unknown, says=narrowing.of_order(left, op, right))
             try:
                 answer = bool(ORDER[type(op)](left, right))
             except TypeError:
@@ -700,7 +703,8 @@ def _usually(left: Any, right: Any, *, negated: bool) -> Opaque:
     for one, two in ((left, right), (right, left)):
         if isinstance(one, Opaque) and isinstance(two, str | int | float | bool | None):
             same = one.value.value == two if isinstance(one.value, Known) else False
-            return Opaque(Known(same is not negated, Origin.ARGPARSE))
+            says = narrowing.of_equality(one, two, negated=negated)
+            return Opaque(Known(same is not negated, Origin.ARGPARSE), says=says)
     return Opaque(Unknown("a comparison with something unknown"))
 
 

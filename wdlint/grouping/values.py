@@ -28,16 +28,30 @@ class Raised(Exception):
         self.kind = kind
 
 
+@dataclass(frozen=True, slots=True)
+class Says:
+    """What a condition says of a setting: that it is `constant` where the condition comes out as `when`, and another
+    where it does not. `least`: where it does, the setting may be less, too.
+    """
+
+    setting: Known
+    constant: object
+    when: bool = True
+    least: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Opaque:
     """A value that is known by how it came about only: a number from the command line, an object, something unknown.
 
-    `asked`: the one condition, and the scope it stands in, that decides whether it is true.
+    `asked`: the one condition, and the scope it stands in, that decides whether it is true. `says`: what its truth says
+    of a setting.
     """
 
     value: Value
     place: Place | None = None
     asked: tuple[ast.expr, Scope] | None = None
+    says: Says | None = None
 
 
 @dataclass(frozen=True, slots=True)
