@@ -190,6 +190,7 @@ SCRIPTS = [
     Script(*DIT, ("--stage=staged",), "optim.py"),
     Script(*DIT, ("--reference",), "optim_reference.py"),
     Script(*DIT, ("--reference", "--stage=adapter"), "optim_reference.py"),
+    Script(*DIT, ("--reference", "--stage=staged"), "optim_reference.py"),
     Script("speech_rl/train_ctc.py", ("DeepSpeech",), "asr/model.py:DeepSpeech", speech, (), "training/factory.py"),
     Script("speech_rl/finetune_pg.py", ("DeepSpeech",), "asr/model.py:DeepSpeech", speech, device="cpu"),
     Script(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,11 @@ from wdlint.live.effect import effects
 from wdlint.live.judging import Judged, judge
 from wdlint.live.measured import measured
 from wdlint.live.models import LiveModel, live_model
-from wdlint.live.optimizers import LiveOptimizer, each, live_optimizers
+from wdlint.live.optimizers import LiveOptimizer, each, layers, live_optimizers
+from wdlint.live.origins import origin
 from wdlint.live.report import Report
 from wdlint.live.schedule import run_of
-from wdlint.live.sources import running_code
+from wdlint.live.sources import own, running_code, tree_of
 from wdlint.live.table import memberships
 from wdlint.looking import LintSettings
 from wdlint.optimizers import added, registry
@@ -71,7 +73,9 @@ def audit(
     judged_by = replace(judged_by, optimizers=(*judged_by.optimizers, *measured(each(optimizer))))
     registry.use(judged_by.optimizers)
     optimizers = live_optimizers(optimizer, seen.names)
-    judged = judge(seen, optimizers, code, judged_by)
+    tree = functools.cache(tree_of)
+    origins = [origin([optimizer, *layers(one)], code.frames, own, tree) for one in each(optimizer)]
+    judged = judge(seen, optimizers, origins, code, judged_by)
     amounts = tuple(tuple(effects(one)) for one in optimizers)
     places = memberships(seen.inventory, optimizers, amounts, judged.built_at, judged.decided)
     return Report(

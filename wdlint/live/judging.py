@@ -17,6 +17,7 @@ from wdlint.live.canonical import Canonical, canonical
 from wdlint.live.matching import Built, Match, as_seen, built_in, by_themselves, deciding, given, matched, matches
 from wdlint.live.models import LiveModel
 from wdlint.live.optimizers import LiveOptimizer
+from wdlint.live.origins import Origin
 from wdlint.live.sources import Code
 from wdlint.looking import LintSettings
 from wdlint.models.parameters import Shape
@@ -45,13 +46,19 @@ class Judged:
     suppressed: int
 
 
-def judge(model: LiveModel, optimizers: Sequence[LiveOptimizer], code: Code, settings: LintSettings) -> Judged:
-    """What the rules say of optimizers that train a model together."""
+def judge(
+    model: LiveModel,
+    optimizers: Sequence[LiveOptimizer],
+    origins: Sequence[Origin],
+    code: Code,
+    settings: LintSettings,
+) -> Judged:
+    """What the rules say of optimizers that train a model together. `origins`: where each may have been made."""
     known = world(model.inventory)
     settings = replace(settings, codes=settings.codes - own_codes(), built=model.inventory, fixes=False)
     seen = [_seen(known, one, optimizers) for one in optimizers]
     project = Project(code.root, _files=sorted(code.files))  # others are not running
-    found = _found(known, optimizers, code, project)
+    found = _found(known, optimizers, origins, code, project)
     findings, suppressed = _in_code(known, optimizers, seen, found, project, settings)
     texts: dict[str, Canonical] = {}
     built_at: list[Span] = []
@@ -103,20 +110,40 @@ class _Found:
     elsewhere: tuple[Span, ...] = ()
 
 
-def _found(known: World, optimizers: Sequence[LiveOptimizer], code: Code, project: Project) -> list[_Found | None]:
+def _found(
+    known: World, optimizers: Sequence[LiveOptimizer], origins: Sequence[Origin], code: Code, project: Project
+) -> list[_Found | None]:
     """Where each optimizer was built; None where no code is found that makes its groups."""
     near = list(_sites(project, code.running))
     far: list[tuple[Source, Built]] | None = None
     found: list[_Found | None] = []
-    for one in optimizers:
+    for one, origin in zip(optimizers, origins, strict=True):
         options, unknown = _of(one, known, near)
-        if not any(option.match.otherwise == 0 for option in options):
+        inside = [option for option in options if not origin.stretches or _is_in(origin, option)]
+        if not any(option.match.otherwise == 0 for option in inside):
             far = list(_sites(project, code.others)) if far is None else far
             options, unknown = (
                 here + there for here, there in zip((options, unknown), _of(one, known, far), strict=True)
             )
-        found.append(_best(options) or (unknown[0] if len(unknown) == 1 else None))
+        found.append(_chosen(options, unknown, origin))
     return found
+
+
+def _chosen(options: Sequence[_Found], unknown: Sequence[_Found], origin: Origin) -> _Found | None:
+    """The site in the code that made the optimizer; where that is not known, the one that makes such groups."""
+    inside = [option for option in options if _is_in(origin, option)]
+    if inside:
+        return _best(inside)
+    inside = [option for option in unknown if _is_in(origin, option)]
+    if len(inside) == 1:
+        return inside[0]
+    if inside or origin.sure:
+        return None
+    return _best(options) or (unknown[0] if len(unknown) == 1 else None)
+
+
+def _is_in(origin: Origin, found: _Found) -> bool:
+    return origin.holds(*place(found.match.site))
 
 
 def _sites(project: Project, sources: Sequence[Source]) -> Iterator[tuple[Source, Built]]:

@@ -103,11 +103,11 @@ def _is_optimizer(value: Any) -> bool:
 
 
 def _live(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> LiveOptimizer:
-    layers = list(_layers(optimizer))
-    inner = layers[-1]
+    held = list(layers(optimizer))
+    inner = held[-1]
     path, law = law_of(type(inner))
     groups = max(
-        (tuple(_groups(layer, names)) for layer in layers),
+        (tuple(_groups(layer, names)) for layer in held),
         key=lambda found: sum(len(group.members) for group in found),
     )
     return LiveOptimizer(
@@ -115,17 +115,15 @@ def _live(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> LiveOptimizer
         law,
         dict(getattr(inner, "defaults", {})),
         groups,
-        tuple(type(layer).__name__ for layer in layers[:-1]),
-        frozenset(_keys_of_wrappers(layers, groups)),
-        ()
-        if any(map(_before_flattening, layers))
-        else tuple(_oddities(inner)),  # the states of flat tensors are its own
+        tuple(type(layer).__name__ for layer in held[:-1]),
+        frozenset(_keys_of_wrappers(held, groups)),
+        () if any(map(_before_flattening, held)) else tuple(_oddities(inner)),  # the states of flat tensors are its own
     )
 
 
-def _keys_of_wrappers(layers: Sequence[Any], groups: Sequence[LiveGroup]) -> Iterator[str]:
+def _keys_of_wrappers(held: Sequence[Any], groups: Sequence[LiveGroup]) -> Iterator[str]:
     """What wrappers know, and what stands in all groups though the optimizer itself does not know it."""
-    *around, inner = layers
+    *around, inner = held
     if around:
         known = {*getattr(inner, "defaults", {})}
         yield from (key for layer in around for key in getattr(layer, "defaults", {}) if key not in known)
@@ -134,10 +132,10 @@ def _keys_of_wrappers(layers: Sequence[Any], groups: Sequence[LiveGroup]) -> Ite
 
 def inner_class(optimizer: Any) -> type:
     """The class of the optimizer itself, within whatever wraps it."""
-    return type(list(_layers(optimizer))[-1])
+    return type(list(layers(optimizer))[-1])
 
 
-def _layers(optimizer: Any) -> Iterator[Any]:
+def layers(optimizer: Any) -> Iterator[Any]:
     """The optimizer and those that it holds, one within the other, down to one whose law is known."""
     seen: set[int] = set()
     while id(optimizer) not in seen and len(seen) < DEEPEST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import itertools
 import os
@@ -28,18 +29,20 @@ class Code:
     """What may have built an optimizer: functions that are running, the innermost first, and what these files import.
 
     `root`: the folder of the first's project. `files`: all that the process has loaded of the projects at work.
+    `frames`: the functions that are running, others' too.
     """
 
     root: Path
     files: tuple[Path, ...]
     running: tuple[Source, ...]
     others: tuple[Source, ...]
+    frames: tuple[FrameType, ...] = ()
 
 
 def running_code(depth: int) -> Code:
     """The code of the process, as seen from the function `depth` calls above this one."""
     frames = list(_frames(sys._getframe(depth)))
-    running = list(dict.fromkeys(path for frame in frames if (path := _own(frame.f_code.co_filename)) is not None))
+    running = list(dict.fromkeys(path for frame in frames if (path := own(frame.f_code.co_filename)) is not None))
     cells = next((found for frame in frames if (found := _cells(frame)) is not None), None)
     folders = [path.parent for path in running]
     if cells is not None or not running:
@@ -49,7 +52,7 @@ def running_code(depth: int) -> Code:
     innermost = (*([cells] if cells is not None else []), *_readable(running))
     others = files[len(running) :]
     reached = _imported(innermost, others) if innermost else _readable(others)
-    return Code(roots[0], tuple(files), innermost, tuple(itertools.islice(reached, MOST_FILES)))
+    return Code(roots[0], tuple(files), innermost, tuple(itertools.islice(reached, MOST_FILES)), tuple(frames))
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:
@@ -58,7 +61,7 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _own(name: str) -> Path | None:
+def own(name: str) -> Path | None:
     """The path of a file that is neither installed nor Python's nor wdlint's."""
     if not name.endswith(".py"):
         return None
@@ -75,7 +78,7 @@ def _loaded(roots: list[Path]) -> Iterator[Path]:
     """The files below some folders that this process has imported."""
     for dotted, module in list(sys.modules.items()):
         name = getattr(module, "__file__", None)
-        path = _own(name) if isinstance(name, str) and not dotted.startswith("wdlint.") else None
+        path = own(name) if isinstance(name, str) and not dotted.startswith("wdlint.") else None
         if path is not None and any(path.is_relative_to(root) for root in roots):
             yield path
 
@@ -107,6 +110,14 @@ WORD = re.compile(r"\w+")
 def _stem(path: Path) -> str:
     """What a file is called where it is imported."""
     return path.parent.name if path.stem == "__init__" else path.stem
+
+
+def tree_of(path: Path) -> ast.Module | None:
+    """What is in a file; None where it cannot be read."""
+    try:
+        return ast.parse(read_source(path, display(path)).text)
+    except (UnreadableFile, SyntaxError, ValueError):
+        return None
 
 
 def _readable(paths: Iterable[Path]) -> Iterator[Source]:

@@ -408,7 +408,7 @@ def _external(evaluator: Evaluator, path: str, node: ast.Call, frame: Frame) -> 
             return evaluator.each(target, lambda option: known(Partial(option, node, frame)))
         case "itertools.chain" | "itertools.chain.from_iterable":
             return _chained(evaluator, node, frame, path.endswith("from_iterable"))
-        case "importlib.import_module":
+        case "importlib.import_module" | "pytest.importorskip":
             name = text(evaluator.evaluate(first, frame)) if first is not None else None
             return evaluator.import_of(name, frame.module) if name else Unknown("a module imported by name")
         case "transformers.HfArgumentParser" | "transformers.hf_argparser.HfArgumentParser":
