@@ -171,6 +171,17 @@ def test_an_optimizer_is_found_in_what_holds_it(around: Any) -> None:
     assert codes(report) == codes(plain) == ["WD403"]
 
 
+def test_a_wrapper_that_decays_by_itself_is_told() -> None:
+    package = pytest.importorskip("schedulefree", reason="schedulefree is not installed")
+    model = net()
+    wrapped = package.ScheduleFreeWrapper(torch.optim.SGD(model.parameters(), lr=0.1), weight_decay_at_y=0.05)
+    (note,) = wdlint.audit(model, wrapped).notes
+    assert note.startswith("ScheduleFreeWrapper takes lr * weight_decay_at_y of all that it steps besides")
+    assert note.endswith("weight_decay_at_y=0.05")
+    wrapped.weight_decay_at_y = 0.0
+    assert wdlint.audit(model, wrapped).notes == ()
+
+
 class Sam(torch.optim.Optimizer):
     """As SAM: it builds the optimizer, and keeps its own settings in the groups."""
 

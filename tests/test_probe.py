@@ -120,6 +120,40 @@ def test_a_class_of_the_project(wdlint: Wdlint, tmp_path: Path) -> None:
     assert "0.05" in said["WD109"]
 
 
+def test_a_class_that_is_known_is_looked_for_whatever_its_variable_is_called(wdlint: Wdlint, tmp_path: Path) -> None:
+    """No other word of the file would make anyone look into it."""
+    (tmp_path / "fancy.py").write_text(HEAD + OWN)
+    (tmp_path / "train.py").write_text(
+        "import torch\nfrom fancy import Fancy\n\no = Fancy(torch.nn.Linear(2, 2).parameters())\n"
+    )
+    check = ("check", "train.py", "--select", "WD101", "--output-format", "concise")
+    assert "no optimizer found" in wdlint(*check).stdout
+    entry = wdlint("probe", "fancy:Fancy", "--output-format", "toml")
+    (tmp_path / "pyproject.toml").write_text(entry.stdout)
+    assert "WD101" in wdlint(*check).stdout
+
+
+def test_a_class_that_is_not_known_is_named_with_what_measures_it(wdlint: Wdlint, tmp_path: Path) -> None:
+    (tmp_path / "fancy.py").write_text(HEAD + OWN)
+    (tmp_path / "train.py").write_text(TRAIN)
+    done = wdlint("check", "train.py", "--show-unresolved")
+    assert "what `Fancy` does is not known; wdlint probe fancy:Fancy measures it" in done.stdout
+
+
+def test_the_plot_has_the_rate_that_was_given(wdlint: Wdlint) -> None:
+    done = wdlint("probe", "torch.optim:AdamW", "lr=0.5")
+    assert "at lr=0.5 and weight_decay=0.1" in done.stdout
+    measured = [line for line in done.stdout.splitlines() if "*" in line and "|" in line]
+    assert len(measured) > 8  # 0.95 to the 40th is 0.13: well below the middle
+
+
+def test_a_wrapper_is_not_measured_and_its_own_decay_is_named(wdlint: Wdlint) -> None:
+    pytest.importorskip("schedulefree", reason="schedulefree is not installed")
+    done = wdlint("probe", "schedulefree:ScheduleFreeWrapper")
+    assert done.returncode == 2
+    assert "wraps another optimizer: measure that one: its own `weight_decay_at_y` comes on top" in done.stderr
+
+
 BROKEN = """
 class Killer(torch.optim.SGD):
     def step(self, closure=None):

@@ -219,6 +219,7 @@ def test_names_and_roots() -> None:
         ("timm.optim.Lookahead", "optimizer", 0),
         ("pytorch_optimizer.Lookahead", "either", 0),
         ("accelerate.optimizer.AcceleratedOptimizer", "optimizer", 0),
+        ("schedulefree.ScheduleFreeWrapper", "optimizer", 0),
     ],
 )
 def test_wrappers(path: str, argument: str, position: int) -> None:
@@ -228,6 +229,15 @@ def test_wrappers(path: str, argument: str, position: int) -> None:
     assert (found.class_argument is not None) == (argument in ("class", "either"))
     assert (found.optimizer_argument is not None) == (argument in ("optimizer", "either"))
     assert find(path) is None
+
+
+def test_a_wrapper_may_decay_by_itself() -> None:
+    found = registry.wrapper("schedulefree.wrap_schedulefree.ScheduleFreeWrapper")
+    assert found is not None
+    assert found.decay_argument == "weight_decay_at_y"
+    other = registry.wrapper("torch_optimizer.Lookahead")
+    assert other is not None
+    assert other.decay_argument is None
 
 
 def test_what_a_wrapper_builds_by_default() -> None:

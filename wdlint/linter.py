@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wdlint.findings import FileResult, Finding, Position, Span, Unresolved
-from wdlint.looking import LintSettings, entries_of, look
+from wdlint.looking import LintSettings, entries_of, look, sought
 from wdlint.optimizers import registry
 from wdlint.reading import scout
 from wdlint.reading.content import UnreadableFile, is_notebook
@@ -88,7 +88,7 @@ def _possible(data: bytes, path: Path, project: Project, settings: LintSettings)
         asked.append(name)
         return is_function(project, path.absolute(), name)
 
-    return scout.possible(data, entries_of(settings.codes), function), not asked
+    return scout.possible(data, sought(settings), function), not asked
 
 
 def check_source(

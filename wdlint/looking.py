@@ -44,7 +44,21 @@ def look(path: str | Path, filename: str, settings: LintSettings) -> bytes | Non
     Raises UnreadableFile.
     """
     data = read_bytes(path, MAX_NOTEBOOK_BYTES if is_notebook(filename) else MAX_BYTES)
-    return data if marked(data, entries_of(settings.codes)) else None
+    return data if marked(data, sought(settings)) else None
+
+
+def sought(settings: LintSettings) -> frozenset[Entry]:
+    """The rules that run, with the names of added classes among what they look for."""
+    names = {path.rpartition(".")[2] for one in settings.optimizers for path in one.paths}
+    return _with_names(settings.codes, tuple(sorted(names))) if names else entries_of(settings.codes)
+
+
+@cache
+def _with_names(codes: frozenset[str], names: tuple[str, ...]) -> frozenset[Entry]:
+    return frozenset(
+        entry._replace(markers=(*entry.markers, *names)) if "optim" in entry.markers else entry
+        for entry in entries_of(codes)
+    )
 
 
 @cache

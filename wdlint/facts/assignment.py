@@ -395,6 +395,6 @@ def _decay(site: OptimizerSite, run: Interpreter, keys: dict[str, Any]) -> Value
     if site.open:
         return Unknown("`**kwargs` may hold a decay")
     if not laws or len(laws) != len(site.optimizers) or len({law.default_decay for law in laws}) > 1:
-        return Unknown("the class is not known")
+        return Unknown(site.strange)
     default = laws[0].default_decay
     return Known(default) if default is not None else Unknown("no default")

@@ -242,6 +242,14 @@ class OptimizerSite:
         return " or ".join(dict.fromkeys(optimizer.name for optimizer in self.optimizers))
 
     @property
+    def strange(self) -> str:
+        """Why the law is not known, with what settles it for a class of the project."""
+        own = next((one for one in self.optimizers if one.law is None and one.own), None)
+        if own is None:
+            return "the class is not known"
+        return f"what `{own.name}` does is not known; wdlint probe {own.path.rpartition('.')[0]}:{own.name} measures it"
+
+    @property
     def groups(self) -> tuple[Group, ...]:
         """The groups of all variants."""
         return tuple(group for variant in self.variants for group in variant)
@@ -265,7 +273,7 @@ class OptimizerSite:
         if self.open:
             return Decay(Unknown("`**kwargs` may hold a decay"), self.callee, group, "constructor")
         if not laws or len(laws) != len(self.optimizers):
-            return Decay(Unknown("the class is not known"), self.callee, group, "default")
+            return Decay(Unknown(self.strange), self.callee, group, "default")
         defaults = [
             Known(law.default_decay, Origin.LIBRARY) if law.default_decay is not None else Unknown("no default")
             for law in laws

@@ -46,7 +46,7 @@ def _rate_of(site: OptimizerSite, group: Group) -> Value:
     if site.open or (group.mapping is not None and group.mapping.open):
         return Unknown("a learning rate may be among further keywords")
     if len(site.laws) != len(site.optimizers):
-        return Unknown("the class is not known")
+        return Unknown(site.strange)
     defaults = (
         Known(law.default_lr, Origin.LIBRARY) if law.default_lr is not None else Unknown("no default")
         for law in site.laws

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wdlint.live.values import plain
 from wdlint.optimizers import registry
 from wdlint.optimizers.registry import Law
 
@@ -110,6 +111,7 @@ def _live(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> LiveOptimizer
         (tuple(_groups(layer, names)) for layer in held),
         key=lambda found: sum(len(group.members) for group in found),
     )
+    flat = any(map(_before_flattening, held))  # the states of flat tensors are its own
     return LiveOptimizer(
         path,
         law,
@@ -117,7 +119,7 @@ def _live(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> LiveOptimizer
         groups,
         tuple(type(layer).__name__ for layer in held[:-1]),
         frozenset(_keys_of_wrappers(held, groups)),
-        () if any(map(_before_flattening, held)) else tuple(_oddities(inner)),  # the states of flat tensors are its own
+        (*_decays_of_wrappers(held), *(() if flat else _oddities(inner))),
     )
 
 
@@ -128,6 +130,18 @@ def _keys_of_wrappers(held: Sequence[Any], groups: Sequence[LiveGroup]) -> Itera
         known = {*getattr(inner, "defaults", {})}
         yield from (key for layer in around for key in getattr(layer, "defaults", {}) if key not in known)
         yield from set.intersection(*({*group.keys} for group in groups)) - known if groups else ()
+
+
+def _decays_of_wrappers(held: Sequence[Any]) -> Iterator[str]:
+    """What wrappers decay themselves."""
+    for layer in held[:-1]:
+        known = registry.wrapper(class_path(type(layer)))
+        name = known.decay_argument if known is not None else None
+        decay = plain(vars(layer).get(name)) if name is not None else None
+        if known is not None and isinstance(decay, int | float) and decay:
+            yield (
+                f"{known.name} takes lr * {name} of all that it steps besides, whatever the groups say: {name}={decay}"
+            )
 
 
 def inner_class(optimizer: Any) -> type:

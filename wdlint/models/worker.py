@@ -361,9 +361,12 @@ def _measured(request: dict[str, Any]) -> dict[str, Any]:
         torch = _loaded("torch")
         cls = _named(request)
         doing = f"measuring {target}"
-        if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
-            raise Refused(f"{target} is {_described(cls)}, no torch.optim.Optimizer")
         measuring = _measuring()
+        if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
+            if isinstance(cls, type) and (reason := measuring.wrapping(cls)):
+                raise Refused(f"{target}: {reason}")
+            found = "a class" if isinstance(cls, type) else _described(cls)
+            raise Refused(f"{target} is {found}, no torch.optim.Optimizer")
         try:
             found = measuring.measure(cls, request["options"], request["devices"][0])
         except measuring.Unmeasured as error:

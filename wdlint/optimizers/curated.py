@@ -125,7 +125,10 @@ READ = (
 
 @dataclass(frozen=True, slots=True)
 class Wraps:
-    """A class given another optimizer as a class (`class_argument`) or built (`optimizer_argument`)."""
+    """A class given another optimizer as a class (`class_argument`) or built (`optimizer_argument`).
+
+    `decay_argument`: its own decay, of all that it steps.
+    """
 
     path: str
     package: str
@@ -133,6 +136,7 @@ class Wraps:
     optimizer_argument: str | None = None
     position: int | None = None  # only where the source is not among those read
     aliases: tuple[str, ...] = ()
+    decay_argument: str | None = None
 
 
 WRAPS = (
@@ -154,6 +158,14 @@ WRAPS = (
     Wraps("pytorch_optimizer.ScheduleFreeWrapper", PO, "optimizer", "optimizer"),
     Wraps("pytorch_optimizer.TRAC", PO, "optimizer", "optimizer"),
     Wraps("pytorch_optimizer.WSAM", PO, "base_optimizer"),
+    Wraps("schedulefree.ScheduleFreeWrapper", "schedulefree 1.4.1", None, "base", decay_argument="weight_decay_at_y"),
+    Wraps(
+        "schedulefree.ScheduleFreeWrapperReference",
+        "schedulefree 1.4.1",
+        None,
+        "base",
+        decay_argument="weight_decay_at_y",
+    ),
     Wraps("timm.optim.Lookahead", "timm 1.0.31", None, "base_optimizer"),
     Wraps("torch.distributed.optim.DistributedOptimizer", "torch 2.13.0", "optimizer_class"),
     Wraps("torch.distributed.optim.PostLocalSGDOptimizer", "torch 2.13.0", None, "optim"),

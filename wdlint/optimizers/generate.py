@@ -162,6 +162,7 @@ def wrapped(fact: Wraps, sources: Sources, exports: Mapping[str, set[str]]) -> T
     """The table of a wrapper: where in its call the optimizer, or its class, is found."""
     table: Table = {"path": fact.path, "package": fact.package, "aliases": list(fact.aliases)}
     table |= {"class_argument": fact.class_argument, "optimizer_argument": fact.optimizer_argument}
+    table |= {"decay_argument": fact.decay_argument or DECAY}
     found = sources.find(fact.path)
     taken = constructor(sources, found) if found is not None else None
     if found is None or taken is None:

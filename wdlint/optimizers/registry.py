@@ -94,7 +94,8 @@ class Wrapper:
 
     Both are set where either will do. `position` counts the call's positional arguments from 0; None says
     that there is only the keyword. `default_class` is the import path used when the argument is missing.
-    Keywords that are not the wrapper's own go to the inner class.
+    Keywords that are not the wrapper's own go to the inner class. `decay_argument`: its own decay, None without one,
+    which takes `lr` times itself of all that is stepped, whatever the groups say.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Wrapper:
     optimizer_argument: str | None
     position: int | None
     default_class: str | None
+    decay_argument: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ def wrapper(path: str) -> Wrapper | None:
         optimizer_argument=table.get("optimizer_argument"),
         position=table.get("position"),
         default_class=table.get("default_class"),
+        decay_argument=table.get("decay_argument"),
     )
 
 

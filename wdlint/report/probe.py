@@ -106,13 +106,15 @@ def _ranks(found: Probed) -> Iterator[tuple[str, str]]:
 def _plot(found: Probed, terminal: Terminal) -> Iterator[str]:
     """Measured over the laws, one column a step."""
     left = found.measured.zero_gradient
+    given = found.measured.options.get("lr")
+    rate = float(given) if isinstance(given, int | float) else RATE
     laws: tuple[tuple[str, Callable[[int], float]], ...] = (
-        (".", lambda step: (1 - RATE * DECAY) ** step),
+        (".", lambda step: (1 - rate * DECAY) ** step),
         (":", lambda step: (1 - DECAY) ** step),
     )
     curves = [(mark, [law(step) for step in range(len(left))]) for mark, law in laws] + [("*", list(left))]
     low = min(0.0, *(min(curve) for _, curve in curves))
-    yield f"  A weight whose gradient is zero, at lr={RATE:g} and {found.measured.decay_argument}={DECAY:g}"
+    yield f"  A weight whose gradient is zero, at lr={rate:g} and {found.measured.decay_argument}={DECAY:g}"
     yield ""
     grid = [[" "] * len(left) for _ in range(ROWS)]
     for mark, curve in curves:

@@ -18,6 +18,7 @@ from .laws import Law
 from .measured import Measured as Measured
 from .trial import DECAY, SHAPES, STEPS, STRONG_DECAY, Way, far, finite, numbers, step, trajectory
 from .ways import LATE, find_way, is_open, required, signature
+from .ways import wrapping as wrapping
 
 FLAG_SECONDS = 30.0
 PLOTTED = 40  # steps

@@ -15,7 +15,7 @@ from .classify import Unmeasured
 from .trial import SHAPES, Way, finite, numbers, prefix, trajectory
 
 DECAY_ARGUMENTS = ("weight_decay", "wd", "weight_decay_rate", "lambd", "l2", "l2_reg", "decoupled_weight_decay_rate")
-WRAPPED = ("optimizer", "base_optimizer", "opt", "optimizer_dict", "wrapped_optimizer")
+WRAPPED = ("optimizer", "base_optimizer", "base", "opt", "optimizer_dict", "wrapped_optimizer")
 # Required by some classes, of no account for the decay.
 GUESSES = {"num_iterations": 100, "num_data": 100, "total_steps": 100, "num_training_steps": 100, "T_max": 100,
            "num_epochs": 1, "d_model": 8}  # fmt: skip
@@ -44,7 +44,7 @@ def find_way(cls: Any, options: Mapping[str, Any], device: str) -> Way:
     """A way in which the weight moves. Raises Unmeasured with the reason why there is none."""
     parameters = signature(cls)
     first = next(iter(parameters), None)
-    _check(cls, parameters, first, options)
+    _check(cls, parameters, options)
     needed = [name for name in required(parameters) if name not in (first, "lr", *options)]
     if unknown := [name for name in needed if name not in GUESSES]:
         raise Unmeasured(f"it needs {_listed(unknown)}: give {unknown[0]}=VALUE")
@@ -76,13 +76,23 @@ def find_way(cls: Any, options: Mapping[str, Any], device: str) -> Way:
     raise Unmeasured(_reason(errors, device))
 
 
-def _check(cls: Any, parameters: Mapping[str, Any], first: str | None, options: Mapping[str, Any]) -> None:
-    if first in WRAPPED or any(name in WRAPPED for name in required(parameters)):
-        raise Unmeasured("it wraps another optimizer: measure that one")
+def _check(cls: Any, parameters: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    if reason := wrapping(cls):
+        raise Unmeasured(reason)
     for name in options:
         if name not in parameters and not is_open(cls):
             close = difflib.get_close_matches(name, parameters, 1, 0.6)
             raise Unmeasured(f"it takes no argument {name!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+
+
+def wrapping(cls: Any) -> str:
+    """Why a class that is given another optimizer is not measured; empty for any other class."""
+    parameters = signature(cls)
+    first = next(iter(parameters), None)
+    if first not in WRAPPED and not any(name in WRAPPED for name in required(parameters)):
+        return ""
+    own = next((f": its own `{name}` comes on top" for name in parameters if name.startswith("weight_decay")), "")
+    return f"it wraps another optimizer: measure that one{own if first in WRAPPED else ''}"
 
 
 def required(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
