@@ -4,9 +4,9 @@
 Finds a decay above 0 given to an optimizer that adds `weight_decay * p` to the gradient and then divides the
 gradient by a running estimate of its size: Adam, NAdam, RAdam, Adamax, Adagrad, Adadelta and RMSprop of
 torch, and those of other packages that were measured to do the same. Also a group that switches an AdamW back
-with `decoupled_weight_decay=False`, which is an error. Where the shipped default is 0, or a branch may pick
-another kind of optimizer, it is advice. SGD is never reported: there the two are the same up to the learning
-rate.
+with `decoupled_weight_decay=False`, which is an error. Where the shipped default is 0, or another optimizer runs
+unless somebody chooses this one, it is advice. SGD is never reported: there the two are the same up to the
+learning rate.
 
 ## Why it hurts
 The L2 term is divided by the gradient's scale like the rest of the gradient. Weights with large gradients are
@@ -42,6 +42,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from wdlint.facts.chosen import by_choice
 from wdlint.facts.optimizers import Decay, OptimizerSite, entry_span
 from wdlint.facts.origins import origins
 from wdlint.findings import Applicability, Edit, Finding, Fix, Severity
@@ -79,8 +80,8 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
 
 
 def _certain(site: OptimizerSite, laws: list[Law]) -> bool:
-    """Whether every class that the site may build is coupled."""
-    return len(laws) == len(site.optimizers) and (len(laws) > 1 or not site.maybe)
+    """Whether every class that the site may build is coupled, and no other one runs unless somebody chooses this."""
+    return len(laws) == len(site.optimizers) and (len(laws) > 1 or not site.maybe) and not by_choice(site)
 
 
 def _coupled(site: OptimizerSite, decay: Decay, laws: list[Law], severity: Severity) -> Finding:
@@ -98,7 +99,7 @@ def _coupled(site: OptimizerSite, decay: Decay, laws: list[Law], severity: Sever
         site=site.span,
         label="L2 regularization, not weight decay",
         related=origins(decay.value, decay.span),
-        fix=_decoupled(site),
+        fix=None if by_choice(site) else _decoupled(site),  # who asks for Adam is given Adam
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from wdlint.facts.optimizers import OptimizerSite, related, writers
+from wdlint.facts.optimizers import Group, OptimizerSite, related, writers
 from wdlint.findings import Span
 from wdlint.grouping.interpreter import Interpreter, Outcome, outcomes
 from wdlint.grouping.operations import in_order
@@ -303,11 +303,15 @@ def _rewritten(site: OptimizerSite) -> str:
     for module in related(site.evaluator, site.module, "param_groups", "weight_decay"):
         for writer in writers(module):
             options = numbers(site.evaluator.evaluate(writer.value, site.evaluator.frame(module)))
-            if isinstance(writer.node, ast.Assign) and (
-                any(option.value == 0 for option in options) or writer.by_group
-            ):
+            by_group = writer.by_group and not all(_states_decay(site, group) for group in site.groups)
+            if isinstance(writer.node, ast.Assign) and (by_group or any(option.value == 0 for option in options)):
                 return f"line {writer.span.start.row} of {writer.span.filename} writes the decay of groups"
     return ""
+
+
+def _states_decay(site: OptimizerSite, group: Group) -> bool:
+    """Whether a group is made with a decay of its own: a share of it that is written later spares nobody else."""
+    return site.decay_of(group).source == "group"
 
 
 def assigned(site: Site, worlds: Worlds, outcome: Outcome) -> Assignment | Failed:

@@ -113,6 +113,7 @@ class Evaluator:
     _importing: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
     _memory: dict[tuple[int, int], tuple[Value, object]] = field(default_factory=dict)
     _active: set[tuple[int, int]] = field(default_factory=set)
+    _cuts: int = 0  # how often an evaluation ended because it depends on itself or goes too far
     _sought: set[tuple[int, str]] = field(default_factory=set)
     _frames: dict[int, Frame] = field(default_factory=dict)
 
@@ -211,17 +212,20 @@ class Evaluator:
         if key in self._memory:
             return self._memory[key][0]
         if key in self._active:
+            self._cuts += 1
             return Unknown("it depends on itself")
         if len(self._active) > DEPTH or self.steps * self._share > STEPS:
+            self._cuts += 1
             return Unknown("too much to follow")
         self.steps += 1
         self._active.add(key)
+        cuts = self._cuts
         try:
             value = self._evaluate(node, frame)
         finally:
             self._active.discard(key)
-        # a value found while its own inputs are still being found may be cut short: do not keep it
-        if not (isinstance(value, Unknown) and self._active):
+        # a value that is not known since its own inputs were still being found may be known later: do not keep it
+        if not (isinstance(value, Unknown) and self._active and self._cuts > cuts):
             self._memory[key] = (value, (node, frame))
         return value
 
