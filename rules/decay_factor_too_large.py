@@ -28,7 +28,7 @@ import math
 from collections.abc import Iterator
 
 from wdlint.facts.optimizers import OptimizerSite
-from wdlint.facts.strength import bounds, decays_with_rates, rate_made_later
+from wdlint.facts.strength import TOO_LARGE, bounds, decays_with_rates, rate_made_later
 from wdlint.findings import Finding, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.optimizers.registry import Law
@@ -43,7 +43,6 @@ RULE = Rule(
     markers=("optim", "Optim", "OPTIM", "weight_decay"),
 )
 GONE = 1.0
-LARGE = 0.1
 
 
 def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
@@ -55,7 +54,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
         if rates is None or decays is None:
             continue
         product = rates.low * decays.low  # of several pairs the mildest: not every pair need come about
-        if not LARGE * (1 - 1e-9) <= product < math.inf or (rates.high == 1 and rate_made_later(site)):
+        if not TOO_LARGE * (1 - 1e-9) <= product < math.inf or (rates.high == 1 and rate_made_later(site)):
             continue
         yield RULE.finding(
             decay.span,

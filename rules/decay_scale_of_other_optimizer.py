@@ -33,7 +33,7 @@ import ast
 from collections.abc import Iterator
 
 from wdlint.facts.optimizers import Decay, OptimizerSite
-from wdlint.facts.strength import bounds, decays_with_rates
+from wdlint.facts.strength import TOO_LARGE, bounds, decays_with_rates
 from wdlint.findings import Finding, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.reading.values import Value
@@ -115,6 +115,8 @@ def _too_large(site: OptimizerSite, decay: Decay, rate: Value) -> Iterator[Findi
     decays, rates = bounds(decay.value), bounds(rate)
     if decays is None or rates is None or decays.low < SMALLEST_OF_ADAMW or rates.low < SMALLEST_OF_ADAMW:
         return
+    if rates.low * decays.low >= TOO_LARGE:
+        return  # WD502 says what that does
     steps = 0.69 / (rates.low * decays.low)
     yield RULE.finding(
         decay.span,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from wdlint.facts.optimizers import Decay, Group, OptimizerSite, related
 from wdlint.reading.values import Known, Origin, Unknown, Value, is_open, join, numbers
 
+TOO_LARGE = 0.1  # of a weight, in each step
 # schedulers that put rates of their own in the place of the constructor's
 REPLACING = frozenset({"OneCycleLR", "CyclicLR"})
 
