@@ -14,6 +14,7 @@ from wdlint.optimizers import registry
 from wdlint.optimizers.registry import Law
 from wdlint.reading import calls
 from wdlint.reading.evaluate import GLANCE, Evaluator, Frame
+from wdlint.reading.growing import grows
 from wdlint.reading.scout import ORDINARY
 from wdlint.reading.tree import Module, statements_of
 from wdlint.reading.values import (
@@ -42,6 +43,7 @@ from wdlint.reading.values import (
 )
 
 OPTIMIZER = "torch.optim.Optimizer"
+SOUGHT = frozenset({"lr", "params", "weight_decay"})  # keywords that something is said of when they are missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -606,9 +608,13 @@ def _arguments(
             continue
         match value:
             case Known(Mapping(entries, more)):
-                open_ = open_ or more
+                keys = frozenset({*SOUGHT, *(one.law.decay_argument for one in optimizers if one.law is not None)})
+                changed = grows(evaluator, frame.module, keyword.value, keys)
+                open_ = open_ or more or changed
                 modules = (frame.module, *([value.place.module] if value.place is not None else []))
                 for entry in entries:
+                    if changed and entry.key in keys:
+                        entry = replace(entry, value=join([entry.value, Unknown("it is changed elsewhere")]))
                     node = entry.value_node
                     module = next((m for m in modules if node is not None and m.holds(node)), None)
                     if module is None or node is None:
