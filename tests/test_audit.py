@@ -176,10 +176,23 @@ def test_a_wrapper_that_decays_by_itself_is_told() -> None:
     model = net()
     wrapped = package.ScheduleFreeWrapper(torch.optim.SGD(model.parameters(), lr=0.1), weight_decay_at_y=0.05)
     (note,) = wdlint.audit(model, wrapped).notes
-    assert note.startswith("ScheduleFreeWrapper takes lr * weight_decay_at_y of all that it steps besides")
+    assert note.startswith("ScheduleFreeWrapper takes lr * weight_decay_at_y of all that it steps")
     assert note.endswith("weight_decay_at_y=0.05")
     wrapped.weight_decay_at_y = 0.0
     assert wdlint.audit(model, wrapped).notes == ()
+
+
+def test_larc_takes_the_decay_from_the_optimizer_that_it_holds() -> None:
+    """A stand-in under its path; what apex's own does in `step` is in wdlint/optimizers/curated.py."""
+    stand_in = type("LARC", (Larc,), {"__module__": "apex.parallel.LARC"})
+    model = net()
+    report = wdlint.audit(model, stand_in(torch.optim.AdamW(split(model, 0.1))))
+    (note,) = report.notes
+    assert note.startswith("LARC adds the decay to the gradient and scales both, whatever AdamW would do with it")
+    ((decayed, spared),) = report.effects
+    assert (decayed.factor, decayed.why) == (None, "LARC adds it to the gradient and scales both")
+    assert spared.factor == 0
+    assert "LARC around AdamW" in str(report)
 
 
 class Sam(torch.optim.Optimizer):

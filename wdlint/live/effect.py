@@ -109,6 +109,8 @@ def _effect(optimizer: LiveOptimizer, group: LiveGroup, decay: float | None) -> 
         return Effect(decay, rate, None, "no number")
     if decay == 0:
         return Effect(decay, rate, 0.0)
+    if optimizer.taken_by:
+        return Effect(decay, rate, None, f"{optimizer.taken_by} adds it to the gradient and scales both")
     factor = _factor(law, decay, rate, keys)
     return Effect(decay, rate, factor, "" if factor is not None else _without(law))
 

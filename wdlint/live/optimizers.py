@@ -39,7 +39,7 @@ class LiveOptimizer:
     """An optimizer: its class's dotted path, that of the nearest base whose law is known, its defaults and groups.
 
     `around`: the classes of the wrappers that were looked through, the outermost first. `theirs`: keys that these keep
-    in the groups. `notes`: what is odd about it.
+    in the groups. `notes`: what is odd about it. `taken_by`: the wrapper that does with its decay what it likes.
     """
 
     path: str
@@ -49,6 +49,7 @@ class LiveOptimizer:
     around: tuple[str, ...]
     theirs: frozenset[str]
     notes: tuple[str, ...]
+    taken_by: str = ""
 
     @property
     def name(self) -> str:
@@ -119,7 +120,8 @@ def _live(optimizer: Any, names: Mapping[int, tuple[str, ...]]) -> LiveOptimizer
         groups,
         tuple(type(layer).__name__ for layer in held[:-1]),
         frozenset(_keys_of_wrappers(held, groups)),
-        (*_decays_of_wrappers(held), *(() if flat else _oddities(inner))),
+        (*_decays_of_wrappers(held, groups), *(() if flat else _oddities(inner))),
+        next((one.name for one in _wrappers(held) if one.mode is not None), ""),
     )
 
 
@@ -132,15 +134,27 @@ def _keys_of_wrappers(held: Sequence[Any], groups: Sequence[LiveGroup]) -> Itera
         yield from set.intersection(*({*group.keys} for group in groups)) - known if groups else ()
 
 
-def _decays_of_wrappers(held: Sequence[Any]) -> Iterator[str]:
-    """What wrappers decay themselves."""
+def _wrappers(held: Sequence[Any]) -> Iterator[registry.Wrapper]:
+    found = (registry.wrapper(class_path(type(layer))) for layer in held[:-1])
+    return (one for one in found if one is not None)
+
+
+def _decays_of_wrappers(held: Sequence[Any], groups: Sequence[LiveGroup]) -> Iterator[str]:
+    """What wrappers decay themselves, and what they make of the decay of the optimizer that they hold."""
+    inner = type(held[-1]).__name__
+    decays = [plain(group.keys.get("weight_decay")) for group in groups]
     for layer in held[:-1]:
         known = registry.wrapper(class_path(type(layer)))
-        name = known.decay_argument if known is not None else None
-        decay = plain(vars(layer).get(name)) if name is not None else None
-        if known is not None and isinstance(decay, int | float) and decay:
+        if known is None:
+            continue
+        decay = plain(vars(layer).get(known.decay_argument)) if known.decay_argument is not None else None
+        if isinstance(decay, int | float) and decay:
+            name = known.decay_argument
+            yield f"{known.name} takes lr * {name} of all that it steps, whatever the groups say: {name}={decay}"
+        if known.mode == "coupled" and any(isinstance(one, int | float) and one for one in decays):
             yield (
-                f"{known.name} takes lr * {name} of all that it steps besides, whatever the groups say: {name}={decay}"
+                f"{known.name} adds the decay to the gradient and scales both, whatever {inner} would do with it: L2"
+                " regularization"
             )
 
 

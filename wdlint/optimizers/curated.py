@@ -127,7 +127,7 @@ READ = (
 class Wraps:
     """A class given another optimizer as a class (`class_argument`) or built (`optimizer_argument`).
 
-    `decay_argument`: its own decay, of all that it steps.
+    `decay_argument`: its own decay, of all that it steps. `mode`: what it makes of the decay of the one that it holds.
     """
 
     path: str
@@ -137,11 +137,14 @@ class Wraps:
     position: int | None = None  # only where the source is not among those read
     aliases: tuple[str, ...] = ()
     decay_argument: str | None = None
+    mode: str | None = None
 
 
 WRAPS = (
     Wraps("accelerate.optimizer.AcceleratedOptimizer", "accelerate", None, "optimizer", 0),
-    Wraps("apex.parallel.LARC.LARC", "apex until cb65b8e", None, "optimizer", 0, ("apex.parallel.LARC",)),
+    Wraps(
+        "apex.parallel.LARC.LARC", "apex until cb65b8e", None, "optimizer", 0, ("apex.parallel.LARC",), mode="coupled"
+    ),  # in step: 0 in the groups, the decay joins the gradient and is scaled with it
     Wraps("fairscale.optim.AdaScale", "fairscale 0.4.13", None, "optimizer"),
     Wraps("fairscale.optim.AdaScaleWrapper", "fairscale 0.4.13", "optim_cls"),
     Wraps("fairscale.optim.OSS", "fairscale 0.4.13", "optim"),

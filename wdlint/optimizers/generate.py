@@ -162,7 +162,7 @@ def wrapped(fact: Wraps, sources: Sources, exports: Mapping[str, set[str]]) -> T
     """The table of a wrapper: where in its call the optimizer, or its class, is found."""
     table: Table = {"path": fact.path, "package": fact.package, "aliases": list(fact.aliases)}
     table |= {"class_argument": fact.class_argument, "optimizer_argument": fact.optimizer_argument}
-    table |= {"decay_argument": fact.decay_argument or DECAY}
+    table |= {"decay_argument": fact.decay_argument or DECAY, "mode": fact.mode}
     found = sources.find(fact.path)
     taken = constructor(sources, found) if found is not None else None
     if found is None or taken is None:
@@ -200,7 +200,7 @@ ORDER = (
 LEFT_OUT = {  # what registry.py takes a missing key for
     "aliases": [], "flags": {}, "open": False, "supports_decay": True, "decay_argument": DECAY,
     "default_decay": None, "default_lr": None, "class_argument": None, "optimizer_argument": None,
-    "position": None, "default_class": None,
+    "position": None, "default_class": None, "mode": None,
 }  # fmt: skip
 
 

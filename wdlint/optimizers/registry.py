@@ -95,7 +95,8 @@ class Wrapper:
     Both are set where either will do. `position` counts the call's positional arguments from 0; None says
     that there is only the keyword. `default_class` is the import path used when the argument is missing.
     Keywords that are not the wrapper's own go to the inner class. `decay_argument`: its own decay, None without one,
-    which takes `lr` times itself of all that is stepped, whatever the groups say.
+    which takes `lr` times itself of all that is stepped, whatever the groups say. `mode`: what it makes of the decay of
+    the optimizer that it holds, None where it leaves that alone.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Wrapper:
     position: int | None
     default_class: str | None
     decay_argument: str | None
+    mode: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ def wrapper(path: str) -> Wrapper | None:
         position=table.get("position"),
         default_class=table.get("default_class"),
         decay_argument=table.get("decay_argument"),
+        mode=table.get("mode"),
     )
 
 
