@@ -53,6 +53,7 @@ RULE = Rule(
     since="0.1",
     markers=("optim", "Optim", "OPTIM", "weight_decay"),
 )
+SINGULAR = {"have": "has", "are": "is", "were": "was"}
 MOST = 3  # kinds of change, and patterns of each, that a message names
 
 
@@ -66,14 +67,18 @@ def check(drift: Drift, context: Context) -> Iterator[Finding]:
         by_kind.setdefault((change.was, change.now), []).append(change)
     for (was, now), changes in list(by_kind.items())[:MOST]:
         names = ", ".join(map(_named, changes[:MOST])) + (f", … +{len(changes) - MOST}" if changes[MOST:] else "")
-        counted = f"{sum(change.count for change in changes)} parameters" if drift.world.exact else "parameters"
-        parts.append(f"{counted} {now}, {was} ({names})")
+        total = sum(change.count for change in changes)
+        if drift.world.exact and total == 1:
+            parts.append(f"1 parameter {_singular(now)}, {_singular(was)} ({names})")
+        else:
+            parts.append(f"{f'{total} ' if drift.world.exact else ''}parameters {now}, {was} ({names})")
     if len(by_kind) > MOST:
         parts.append(f"and {len(by_kind) - MOST} more changes")
     if drift.new:
-        parts.append(f"{len(drift.new)} parameters are new ({drift.new[0]}{', …' if drift.new[1:] else ''})")
+        some = f"{len(drift.new)} parameters are" if drift.new[1:] else "1 parameter is"
+        parts.append(f"{some} new ({drift.new[0]}{', …' if drift.new[1:] else ''})")
     if drift.gone:
-        parts.append(f"{drift.gone} of its parameters are gone")
+        parts.append(f"{drift.gone} of its parameters {'is' if drift.gone == 1 else 'are'} gone")
     yield RULE.finding(
         drift.site.span,
         f"moved since {drift.lock}, {drift.world.inventory.model_class}: {'; '.join(parts)}",
@@ -81,6 +86,12 @@ def check(drift: Drift, context: Context) -> Iterator[Finding]:
         help=f"if this is meant, write it again: wdlint lock {drift.spec}",
         model=described(drift.world.inventory),
     )
+
+
+def _singular(words: str) -> str:
+    """What is said of several parameters, of one: `have decay 0` → `has decay 0`."""
+    verb, _, rest = words.partition(" ")
+    return f"{SINGULAR.get(verb, verb)} {rest}"
 
 
 def _named(change: Change) -> str:

@@ -110,6 +110,86 @@ def test_a_trainer_of_transformers_is_stopped(tmp_path: Path) -> None:
         DecayAuditCallback(policy="stict")
 
 
+@pytest.mark.parametrize("way", ["optimizers", "optimizer_cls_and_kwargs"])
+def test_groups_of_wdlint_in_a_trainer_of_transformers(way: str, tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    from wdlint.integrations.transformers import DecayAuditCallback
+
+    callback = DecayAuditCallback(fail_on="advice")
+    made = trainer(tmp_path, callback, weight_decay=0.3, learning_rate=1e-3)
+    groups = wdlint.param_groups(made.model, weight_decay=0.1, lr=2e-3)
+    if way == "optimizers":
+        made.optimizer = torch.optim.AdamW(groups)
+    else:
+        made.optimizer_cls_and_kwargs = (torch.optim.AdamW, {"params": groups})
+    made.train()
+    assert callback.report is not None
+    found = [(len(one.members), one.keys["weight_decay"], one.keys["initial_lr"]) for one in groups_of(callback)]
+    assert found == [(2, 0.1, 2e-3), (4, 0.0, 2e-3)]
+    assert callback.report.notes == ()
+
+
+def groups_of(callback: Any) -> Any:
+    """The groups of the optimizer that was audited last."""
+    return callback.report.optimizers[0].groups
+
+
+SCRIPT = """\
+import sys, torch, transformers, wdlint
+from wdlint.integrations.transformers import DecayAuditCallback
+
+net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.LayerNorm(4))
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return {"loss": self.net(x).mean()}
+
+
+class Data(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return {"x": torch.ones(4)}
+
+
+def settings(**more):
+    quiet = dict(report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True, use_cpu=True)
+    return transformers.TrainingArguments("out", max_steps=1, weight_decay=0.1, **quiet, **more)
+
+
+model = Net()
+mine = DecayAuditCallback()
+if len(sys.argv) > 1:
+    made = wdlint.param_groups(model, weight_decay=0.1)
+    given = (torch.optim.AdamW(made), None)
+    transformers.Trainer(model, settings(), train_dataset=Data(), callbacks=[mine], optimizers=given).train()
+else:
+    transformers.Trainer(model, settings(), train_dataset=Data(), callbacks=[mine]).train()
+print("BUILT", mine.report.built_at[0] and mine.report.built_at[0].start.row)
+"""
+
+
+@pytest.mark.parametrize(("mode", "row"), [("", "None"), ("mine", "33")])
+def test_a_place_whose_groups_are_not_followed_is_not_taken_for_that_of_the_trainer(
+    mode: str, row: str, tmp_path: Path
+) -> None:
+    """Its own rule makes the groups in the second call: the AdamW of the first is not what is there."""
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    pytest.importorskip("accelerate", reason="accelerate is not installed, which transformers.Trainer needs")
+    (tmp_path / "train.py").write_text(SCRIPT)
+    command = [sys.executable, "train.py", *([mode] if mode else [])]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"BUILT {row}"
+    assert "offers fixes" not in done.stdout  # there is nothing to fix
+
+
 def test_what_wdlint_lock_finds_in_a_trainer_of_transformers(tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="transformers is not installed")
     from transformers import TrainerCallback
@@ -204,6 +284,41 @@ def test_several_optimizers_of_lightning_are_taken_together(lightning: Any) -> N
     assert [optimizer.name for optimizer in callback.report.optimizers] == ["SGD", "AdamW"]
     assert (callback.report.findings, callback.report.notes) == ((), ())  # no parameter is left out
     assert callback.report.run.total_steps is None
+
+
+def test_of_two_modules_the_one_that_is_trained_built_it(lightning: Any) -> None:
+    from wdlint.integrations.lightning import DecayAudit
+
+    class First(lightning.LightningModule):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = Net()
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.AdamW(self.net.parameters(), lr=1e-3, weight_decay=0.3)
+
+        def training_step(self, batch: Any, index: int) -> Any:
+            return self.net(**batch)["loss"]
+
+    class Second(First):
+        def configure_optimizers(self) -> Any:
+            return torch.optim.AdamW(self.net.parameters(), lr=1e-3, weight_decay=0.3)
+
+    for made in (First, Second):
+        callback = DecayAudit()
+        fit(lightning, [callback], made())
+        assert callback.report is not None
+        (site,) = callback.report.built_at
+        assert site is not None
+        assert site.start.row == made.configure_optimizers.__code__.co_firstlineno + 1
+
+
+def test_a_module_of_lightning_with_groups_of_wdlint(lightning: Any) -> None:
+    from wdlint.integrations.lightning import DecayAudit
+
+    callback = DecayAudit(fail_on="advice")
+    fit(lightning, [callback], module(lightning, lambda net: torch.optim.AdamW(wdlint.param_groups(net, 0.1, lr=1e-3))))
+    assert [(len(one.members), one.keys["weight_decay"]) for one in groups_of(callback)] == [(2, 0.1), (4, 0.0)]
 
 
 def test_a_trainer_of_lightning_is_stopped(lightning: Any) -> None:

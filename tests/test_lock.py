@@ -131,6 +131,13 @@ def test_what_is_written_and_what_has_moved(tmp_path: Path) -> None:
     status, said, _ = run(tmp_path, *check)
     assert status == 1
     assert f"moved since {output[1]}, Net: 12 parameters are in none of its groups, had 0 (h.*.ln.weight" in said
+    one = "model.h[1].ln.bias"
+    moved = PROJECT.replace("if p.ndim >= 2", f"if p.ndim >= 2 or p is {one}").replace(
+        "if p.ndim < 2", f"if p.ndim < 2 and p is not {one}"
+    )
+    train.write_text(moved)
+    said = run(tmp_path, *check)[1]
+    assert f"moved since {output[1]}, Net: 1 parameter has decay 0.1, had 0 (h.*.ln.bias)" in said
 
     train.write_text(PROJECT.replace("range(3)", "range(2)"))
     assert run(tmp_path, *check)[0] == 0  # how many there are is not sure in code

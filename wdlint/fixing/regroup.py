@@ -209,7 +209,8 @@ def _effect(change: Change, way: Assignment) -> str:
         exempt = "tensor" if len(change.spared) == 1 else "tensors"
         same.append(f"{len(change.spared)} exempt {exempt}" if counts else "what is exempt")
     if same:
-        parts.append(f"the {joined(same)} stay as they are")
+        alone = counts and len(change.decayed) + len(change.spared) == 1
+        parts.append(f"the {joined(same)} {'stays as it is' if alone else 'stay as they are'}")
     before, after = change.groups
     groups = f"{after} groups as before" if before == after else f"{after} groups instead of {before}"
     typical = " (counts of the default configuration)" if way.worlds[0].inventory.typical and counts else ""

@@ -139,7 +139,7 @@ def _chosen(options: Sequence[_Found], unknown: Sequence[_Found], origin: Origin
         return inside[0]
     if inside or origin.sure:
         return None
-    return _best(options) or (unknown[0] if len(unknown) == 1 else None)
+    return _best(options) or (unknown[0] if len(unknown) == 1 and not origin.stretches else None)
 
 
 def _is_in(origin: Origin, found: _Found) -> bool:

@@ -65,10 +65,12 @@ def origin(layers: Sequence[Any], frames: Iterable[FrameType], own: Callable[[st
         for name, holder in names.items():
             for value, known in _assigned(name, holder, frame, whole, own, tree):
                 search.take(value, *known)
-        if not names:
-            call = _current(frame, whole)
-            for argument in (*call.args, *(keyword.value for keyword in call.keywords)) if call is not None else ():
-                search.take(argument, path, _names_of(frame), None)
+        call = None if names else _current(frame, whole)
+        for part in _given(call) if call is not None else ():
+            search.take(part, path, _names_of(frame), None)
+            held = _called(part, _names_of(frame), None)
+            if held is not None:
+                search.follow(type(held), held)  # what is trained may build its own: `trainer.fit(module)`
         if search.found:
             return Origin(tuple(dict.fromkeys(search.found)), search.sure)
     return Origin()
@@ -114,7 +116,16 @@ def _assigned(
         yield value, (path, _names_of(frame), frame.f_locals.get("self"))
     if holder is None:
         return
-    attribute = name.rpartition(".")[2]
+    base, _, attribute = name.rpartition(".")
+    inside = list(_assigned_in_class(attribute, holder, own, tree))
+    yield from inside
+    for value in _values(base, body) if not inside else ():  # `trainer = Trainer(...)`, of a library
+        yield value, (path, _names_of(frame), frame.f_locals.get("self"))
+
+
+def _assigned_in_class(
+    attribute: str, holder: Any, own: Callable[[str], Path | None], tree: Tree
+) -> Iterator[tuple[ast.expr, Known]]:
     for cls in type(holder).__mro__:
         module = sys.modules.get(cls.__module__)
         file = own(getattr(module, "__file__", None) or "")
@@ -170,6 +181,14 @@ def _span(node: ast.Call) -> tuple[int, int | None, int, int | None]:
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
 
+def _given(call: ast.Call) -> Iterator[ast.expr]:
+    """What a call is given, and what it is called of."""
+    if isinstance(call.func, ast.Attribute):
+        yield call.func.value
+    yield from call.args
+    yield from (keyword.value for keyword in call.keywords)
+
+
 def _names_of(frame: FrameType) -> Mapping[str, Any]:
     return {**vars(builtins), **frame.f_globals, **frame.f_locals}
 
@@ -205,7 +224,7 @@ class _Search:
             if isinstance(one, MethodType):
                 holder, one = one.__self__, one.__func__
             if isinstance(one, type):
-                left += [held for held in vars(one).values() if isinstance(held, FunctionType)]
+                left += _methods(one)
             wrapped = getattr(one, "__wrapped__", None)
             if wrapped is not None:
                 left.append(wrapped)
@@ -216,6 +235,16 @@ class _Search:
             self.seen.add(code)
             self.found.append(Stretch(path, *_range(code)))
             left += _reached(one, holder)
+
+
+def _methods(cls: type) -> Iterator[FunctionType]:
+    """The methods of a class, and of its bases those that are not replaced or that a replacement asks for."""
+    found: dict[str, FunctionType] = {}
+    for base in cls.__mro__:
+        for name, held in vars(base).items():
+            if isinstance(held, FunctionType) and (name not in found or "super" in found[name].__code__.co_names):
+                found[name] = held
+                yield held
 
 
 def _called(node: ast.expr, names: Mapping[str, Any], holder: Any) -> Any:
@@ -257,7 +286,8 @@ def _reached(function: FunctionType, holder: Any) -> Iterator[Any]:
     """The functions and classes that a function's names may stand for: globals, what modules have, methods."""
     words = set(_words(function.__code__))
     held = [function.__globals__.get(word) for word in words]
-    closed = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    closed = [cell.cell_contents for name, cell in cells if name != "__class__" and _is_filled(cell)]
     for one in (*held, *closed):
         if isinstance(one, FunctionType | type | MethodType):
             yield one

@@ -121,7 +121,7 @@ class Report:
                 }
 
     def _text(self, terminal: Terminal) -> Iterator[str]:
-        yield from render(self.table, width=WIDTH, terminal=terminal)
+        yield from render(self.table, width=WIDTH, terminal=terminal, advise=bool(self.findings))
         yield ""
         yield terminal.paint("what the decay amounts to, for a weight that no gradient holds", "bold")
         sizes = {p.name: p.elements for p in self.inventory.parameters}
@@ -212,7 +212,7 @@ def _strength(effect: Effect, run: Run) -> tuple[str, str, str, str]:
         return _figure(effect.factor), "-", "-", ""
     said = []
     if (epochs := effect.epochs(run)) is not None:
-        said.append(f"{epochs:.3g} epochs")
+        said.append(f"{epochs:,.0f} epochs" if epochs >= 1000 else f"{epochs:.3g} epochs")
     if (left := effect.left(run)) is not None:
         how = " at a constant rate" if run.rates is None else ""
         said.append(f"shrinks by {100 * (1 - left):.2g} % in {plural(run.total_steps or 0, 'step')}{how}")

@@ -61,8 +61,8 @@ def _columns(table: DecayTable) -> list[_Column]:
     return [*found, _ELEMENTS, _CLASS]
 
 
-def render(table: DecayTable, *, width: int | None, terminal: Terminal) -> Iterator[str]:
-    """The model, its parameters, the totals of each kind, and what else there is to know."""
+def render(table: DecayTable, *, width: int | None, terminal: Terminal, advise: bool = True) -> Iterator[str]:
+    """The model, its parameters, the totals of each kind, what else there is to know, and what to do next."""
     yield from _headline(table, width, terminal)
     if table.code is not None:
         yield ""
@@ -76,7 +76,7 @@ def render(table: DecayTable, *, width: int | None, terminal: Terminal) -> Itera
     notes = [f"policy {table.policy.name}: {table.policy.summary}", *remarks(table)]
     for text in notes:
         yield from _wrapped("note: ", text, width, terminal)
-    if advice := _advice(table):
+    if advise and (advice := _advice(table)):
         yield from _wrapped("help: ", advice, width, terminal)
 
 
