@@ -6,11 +6,12 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from wdlint.facts.optimizers import Decay, Group, OptimizerSite, model_of, written_later
+from wdlint.facts.optimizers import Decay, DecayWriter, Group, OptimizerSite, model_of, related, writers
 from wdlint.reading.selections import Formula, covers, tells_kinds
 from wdlint.reading.tree import Module, reaching, statements_of
 from wdlint.reading.values import External, FunctionThing, Product, Selection, alternatives, is_open, number, numbers
 
+LOOPED = frozenset({"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"})
 ADAPTED = (".get_peft_model", ".PeftModel.from_pretrained")
 
 
@@ -44,11 +45,23 @@ def undivided(site: OptimizerSite) -> Iterator[Undivided]:
         for s in selections
     ):
         return
-    writer = written_later(site)
-    if writer is not None and writer.by_group:
+    if any(map(_spares, _writers(site))):
         return
     for variant in site.variants:
         yield from _of_variant(site, variant)
+
+
+def _writers(site: OptimizerSite) -> Iterator[tuple[OptimizerSite, DecayWriter]]:
+    for module in related(site.evaluator, site.module, "param_groups", "weight_decay"):
+        yield from ((site, writer) for writer in writers(module))
+
+
+def _spares(written: tuple[OptimizerSite, DecayWriter]) -> bool:
+    """Whether what is written later into groups is 0, or a share that depends on the group."""
+    site, writer = written
+    value = site.evaluator.evaluate(writer.value, site.evaluator.frame(writer.module))
+    plain = isinstance(writer.node, ast.Assign)
+    return writer.by_group or (plain and any(option.value == 0 for option in numbers(value)))
 
 
 def _of_variant(site: OptimizerSite, variant: tuple[Group, ...]) -> Iterator[Undivided]:
@@ -75,15 +88,15 @@ def _of_variant(site: OptimizerSite, variant: tuple[Group, ...]) -> Iterator[Und
 
 
 def _frozen_by_name(site: OptimizerSite, selection: Selection) -> bool:
-    """Whether code beside the site freezes parameters of the model by their names: which kinds train is not known.
+    """Whether code beside the site freezes parameters of the model: which kinds train is not known.
 
-    A loop over `named_parameters()` in the same scope, or in a function of the project that is given the model.
+    A loop over its parameters or modules in the same scope, or in a function of the project that is given the model.
     """
     for statement in statements_of(site.module.scope(site.call)):
         if statement.lineno >= site.call.lineno:
             continue
         match statement:
-            case ast.For(_, ast.Call(ast.Attribute(model, "named_parameters"))):
+            case ast.For(_, ast.Call(ast.Attribute(model, method))) if method in LOOPED:
                 if ast.unparse(model) == selection.source and _freezes(statement):
                     return True
             case ast.Expr(ast.Call(callee, arguments)):
@@ -101,7 +114,7 @@ def _freezing(site: OptimizerSite, callee: ast.expr) -> bool:
             case FunctionThing(_, node):
                 for inner in ast.walk(node):
                     match inner:
-                        case ast.For(_, ast.Call(ast.Attribute(_, "named_parameters"))) if _freezes(inner):
+                        case ast.For(_, ast.Call(ast.Attribute(_, method))) if method in LOOPED and _freezes(inner):
                             return True
     return False
 

@@ -57,7 +57,7 @@ def within(container: ast.expr, index: ast.expr) -> Formula:
     """Where in a list something stands: `ps[0]`, `ps[:k]`; what `ps[k:]` takes is what `ps[:k]` leaves."""
     whole = ast.unparse(container)
     match index:
-        case ast.Slice(None, None):
+        case ast.Slice(None, None, None | ast.UnaryOp(ast.USub(), ast.Constant(1))):
             return TRUE
         case ast.Slice(None, ast.expr() as stop, None):
             return Atom(f"{whole}[:{ast.unparse(stop)}]", Aspect.PLACE)

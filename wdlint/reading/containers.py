@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from wdlint.reading import conditions
+from wdlint.reading.growing import is_changed
 from wdlint.reading.selections import TRUE, Formula, Not
-from wdlint.reading.tree import LOOPS, SCOPES, TAKERS, Binding, changed_by, subscripts
+from wdlint.reading.tree import LOOPS, SCOPES, TAKERS, Binding, changed_by, statements_of, subscripts
 from wdlint.reading.values import (
     Collection,
     Element,
@@ -349,7 +350,8 @@ def mutated(
     """A container after what the statements between its binding and its use do to it."""
     module = frame.module
     statements = module.mutations(scope).get(name, []) if scope is not None else []  # type: ignore[arg-type]
-    if not statements:
+    given = [call for call in module.references(name) if module.scope(call) is scope] if _is_container(value) else []
+    if not statements and not given:
         return value
     at = module.statement(use)
     line = getattr(at, "lineno", 1 << 30) if module.scope(use) is scope else 1 << 30
@@ -363,7 +365,13 @@ def mutated(
             continue
         sure = statement.lineno < line and _always(module, statement, at)
         value = _apply(evaluator, value, name, statement, frame, sure)
+    if any(start < call.lineno < line and is_changed(evaluator, module, call, name) for call in given):
+        return Unknown(f"a function changes `{name}`")
     return value
+
+
+def _is_container(value: Value) -> bool:
+    return isinstance(value, Known) and isinstance(value.value, Mapping | Sequence | Collection)
 
 
 def _repeats(module: Module, statement: ast.stmt) -> bool:
@@ -461,8 +469,20 @@ def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, f
                 value = _changed(value, _keys(evaluator, target.value, frame), partial(_taken, key=key, sure=sure))
         case ast.Assign(targets):
             value = _written(evaluator, value, targets, name, frame)
+        case ast.For(ast.Name(each), ast.Name(over)) if over == name:
+            for inner in statements_of(statement):
+                value = _each_changed(evaluator, value, each, inner, frame)
         case ast.AnnAssign(target) | ast.For(target) | ast.AsyncFor(target):
             value = _written(evaluator, value, [target], name, frame)
+    return value
+
+
+def _each_changed(evaluator: Evaluator, value: Value, each: str, statement: ast.stmt, frame: Frame) -> Value:
+    """A list of dicts after a loop over them in which a statement changes each."""
+    match value:
+        case Known(Sequence(items) as sequence) if each in changed_by(statement):
+            changed = tuple(_apply(evaluator, item, each, statement, frame, sure=False) for item in items)
+            return replace(value, value=replace(sequence, items=changed))
     return value
 
 

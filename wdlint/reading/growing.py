@@ -1,4 +1,4 @@
-"""Whether a dict may have more keys than what the statements beside its use put into it."""
+"""Whether a list or dict is changed by others than the statements beside its use."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def grows(evaluator: Evaluator, module: Module, node: ast.expr, keys: frozenset[
                     if (scope := module.scope(owner)) is not home and not reaching(module, scope, name, owner)[0]
                 )
                 or _has_other_names(module, use, name)
-                or any(_is_changed(evaluator, module, call, name) for call in module.references(name))
+                or any(is_changed(evaluator, module, call, name) for call in module.references(name))
             )
     return False
 
@@ -68,8 +68,8 @@ def _has_other_names(module: Module, scope: Scope, name: str) -> bool:
     return False
 
 
-def _is_changed(evaluator: Evaluator, module: Module, call: ast.Call, name: str) -> bool:
-    """Whether a function of the project changes the dict that it is given."""
+def is_changed(evaluator: Evaluator, module: Module, call: ast.Call, name: str) -> bool:
+    """Whether a function of the project changes the list or dict that it is given by a name."""
     for option in alternatives(evaluator.evaluate(call.func, evaluator.frame(module))):
         match option.value:
             case FunctionThing(_, ast.FunctionDef() as function, _, owner):

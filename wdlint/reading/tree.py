@@ -414,6 +414,9 @@ def changed_by(statement: ast.stmt) -> Iterator[str]:
             targets = [receiver]
         case ast.Assign(stored) | ast.Delete(stored):
             targets = [one for target in stored for one in subscripts(target)]
+        case ast.For(ast.Name(each), ast.Name(over)):
+            if any(each in changed_by(inner) for inner in statements_of(statement)):
+                yield over  # a list whose items the loop changes
         case ast.AugAssign(target) | ast.AnnAssign(target) | ast.For(target) | ast.AsyncFor(target):
             targets = list(subscripts(target))
     for target in targets:
@@ -459,8 +462,8 @@ def _attributes(
                 yield name, value, path
 
 
-def statements_of(scope: Scope) -> Iterator[ast.stmt]:
-    """All statements of a scope, nested blocks included, nested scopes not, in the order of the text."""
+def statements_of(scope: Scope | ast.For) -> Iterator[ast.stmt]:
+    """All statements of a scope or in a loop, nested blocks included, nested scopes not, in the order of the text."""
     if isinstance(scope, ast.Lambda):
         return
     stack: list[ast.stmt] = list(reversed(scope.body))
