@@ -317,11 +317,11 @@ def _checked(
 ) -> Iterator[tuple[runner.Task, FileResult | runner.Crash | runner.Lost]]:
     """Each task with its result, in their order: known ones from the cache, the others by checking the files."""
     if cache is None:
-        yield from runner.run(runner.check, tasks, jobs, runner.size)
+        yield from runner.check_all(tasks, jobs)
         return
     known = {task.filename: result for task in tasks if (result := cache.find(task)) is not None}
     unknown = [task for task in tasks if task.filename not in known]
-    checking = runner.run(runner.check, unknown, jobs, runner.size)
+    checking = runner.check_all(unknown, jobs)
     for task in tasks:
         if task.filename in known:
             yield task, known[task.filename]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wdlint.findings import FileResult, Finding, Position, Span, Unresolved
 from wdlint.looking import LintSettings, entries_of, look, sought
@@ -15,6 +15,7 @@ from wdlint.optimizers import registry
 from wdlint.reading import scout
 from wdlint.reading.content import UnreadableFile, is_notebook
 from wdlint.reading.imports import is_function
+from wdlint.reading.skeleton import failed
 from wdlint.reading.text import Source, read_source
 from wdlint.rule import load
 
@@ -68,16 +69,33 @@ def check_path(
     registry.use(settings.optimizers)
     project.begin()
     try:
-        facts = None
-        if not is_notebook(filename):  # its text is told apart from its JSON later
-            facts, alone = _possible(data, path, project, settings)
-            if not facts:
-                looked = None if alone else tuple(sorted(project.looked))
-                return FileResult(filename, looked=looked, reads=project.reads())
+        facts = _scouted(path, filename, project, settings, data)
+        if isinstance(facts, FileResult):
+            return facts
         result = check_source(read_source(path, filename, data), project, settings, facts)
         return replace(result, reads=project.reads())  # what scouting has read is among it again
     except UnreadableFile as error:
         return _unreadable(filename, error, settings)
+
+
+def nothing(path: Path, filename: str, project: Project, settings: LintSettings, data: bytes) -> FileResult | None:
+    """The result of a file that holds nothing to look for, None for one that may."""
+    registry.use(settings.optimizers)
+    project.begin()
+    found = _scouted(path, filename, project, settings, data)
+    return found if isinstance(found, FileResult) else None
+
+
+def _scouted(
+    path: Path, filename: str, project: Project, settings: LintSettings, data: bytes
+) -> FileResult | frozenset[str] | None:
+    """The facts that a file may hold, None where its bytes do not say; its result where it holds none."""
+    if is_notebook(filename):
+        return None  # its text is told apart from its JSON later
+    facts, alone = _possible(data, path, project, settings)
+    if facts:
+        return facts
+    return FileResult(filename, looked=None if alone else tuple(sorted(project.looked)), reads=project.reads())
 
 
 def _possible(data: bytes, path: Path, project: Project, settings: LintSettings) -> tuple[frozenset[str], bool]:
@@ -102,31 +120,28 @@ def check_source(
         project.remember(around)
 
 
+class _Found(NamedTuple):
+    findings: list[Finding]
+    unresolved: list[Unresolved]
+    sites: int
+
+
 def _checked(source: Source, project: Project, settings: LintSettings, wanted: frozenset[str] | None) -> FileResult:
     from wdlint import suppressions
 
     registry.use(settings.optimizers)
+    evaluator = evaluator_of(project)
     try:
-        module = project.checked(source)
+        module = project.checked(source, scout.in_definitions(wanted) if wanted is not None else None)
+        if wanted is None:
+            wanted, _ = _possible(source.text.encode("utf-8", "replace"), source.path, project, settings)
+        found, unresolved, sites = _found(Context(module, evaluator, settings), wanted)
+        if failed(module.tree):
+            evaluator.forget()
+            module = project.checked(source)
+            found, unresolved, sites = _found(Context(module, evaluator, settings), wanted)
     except UnreadableFile as error:
         return _unreadable(source.filename, error, settings)
-    evaluator = evaluator_of(project)
-    evaluator.budget = GROUPING
-    found: list[Finding] = []
-    unresolved: list[Unresolved] = []
-    sites = 0
-    context = Context(module, evaluator, settings)
-    if wanted is None:
-        wanted, _ = _possible(source.text.encode("utf-8", "replace"), source.path, project, settings)
-    for kind, fact in _facts(context, wanted):
-        if isinstance(fact, Unresolved):
-            unresolved.append(fact)
-            continue
-        if kind == "OptimizerSite":
-            sites += 1
-            unresolved += _unfollowed(fact)
-        for check in _checks(kind, settings.codes):
-            found += check(fact, context)
     evaluator.forget()
     project.shrink()
     found = _once(found)
@@ -144,6 +159,22 @@ def _checked(source: Source, project: Project, settings: LintSettings, wanted: f
         sites,
         looked=tuple(sorted(project.looked)),
     )
+
+
+def _found(context: Context, wanted: frozenset[str]) -> _Found:
+    """What the rules say of a module, and what could not be followed in it."""
+    context.evaluator.budget = GROUPING
+    found = _Found([], [], 0)
+    for kind, fact in _facts(context, wanted):
+        if isinstance(fact, Unresolved):
+            found.unresolved.append(fact)
+            continue
+        if kind == "OptimizerSite":
+            found = found._replace(sites=found.sites + 1)
+            found.unresolved.extend(_unfollowed(fact))
+        for check in _checks(kind, context.settings.codes):
+            found.findings.extend(check(fact, context))
+    return found
 
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:

@@ -43,8 +43,18 @@ def look(path: str | Path, filename: str, settings: LintSettings) -> bytes | Non
 
     Raises UnreadableFile.
     """
-    data = read_bytes(path, MAX_NOTEBOOK_BYTES if is_notebook(filename) else MAX_BYTES)
-    return data if marked(data, sought(settings)) else None
+    data = read(path, filename)
+    return data if is_marked(data, settings) else None
+
+
+def read(path: str | Path, filename: str) -> bytes:
+    """The bytes of a file. Raises UnreadableFile."""
+    return read_bytes(path, MAX_NOTEBOOK_BYTES if is_notebook(filename) else MAX_BYTES)
+
+
+def is_marked(data: bytes, settings: LintSettings) -> bool:
+    """Whether anything would be looked for in a file."""
+    return marked(data, sought(settings))
 
 
 def sought(settings: LintSettings) -> frozenset[Entry]:

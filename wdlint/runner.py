@@ -6,16 +6,18 @@ The results come in the order of the tasks either way. A worker that dies costs 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from wdlint.looking import LintSettings, look
+from wdlint.looking import LintSettings, is_marked, look, read
 from wdlint.reading.content import UnreadableFile
 from wdlint.results import FileResult
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
+    from wdlint.reading.digest import Digest
     from wdlint.reading.project import Project
 
 T = TypeVar("T")
@@ -31,8 +34,10 @@ R = TypeVar("R")
 # Seconds of work before others are called in: some ten times what it costs to start them. A spawned process
 # imports everything anew, a forked one has it.
 ALONE = {"fork": 0.25, "spawn": 3.0}
-MANY = 500  # tasks that are worth several processes, whatever the first ones take
+MANY = 500  # files that are worth several processes, whatever the first ones take
+CHUNK = 30  # files that one process looks at before it says what it has seen
 BATCH = 8  # tasks handed to a worker at once
+FEW = 20  # times as many tasks as that have to wait for each worker: the first ones may take longest
 LOOK = 1.0  # seconds between two looks of an idle worker whether its parent is still there
 
 
@@ -72,6 +77,68 @@ def check(task: Task) -> FileResult:
     return within(
         lambda: linter.check_path(path, task.filename, project(task.root), task.settings, data), task.filename
     )
+
+
+class Glance(NamedTuple):
+    """What a first look at a file tells: its result, None where it has to be checked, and its digest."""
+
+    result: FileResult | None
+    digest: Digest | None
+
+
+def glances(tasks: Sequence[Task]) -> list[Glance]:
+    """Look at some files."""
+    return [_glance(task) for task in tasks]
+
+
+def _glance(task: Task) -> Glance:
+    from wdlint.reading.digest import digest
+
+    try:
+        data = read(task.path, task.filename)
+    except UnreadableFile:
+        return Glance(None, None)
+    found = digest(data) if task.filename.endswith(".py") else None
+    if not is_marked(data, task.settings):
+        return Glance(FileResult(task.filename), found)
+    from wdlint import limits, linter
+
+    try:
+        with limits.limited(limits.SECONDS):
+            around = project(task.root)
+            return Glance(linter.nothing(Path(task.path), task.filename, around, task.settings, data), found)
+    except limits.OutOfTime:
+        project.cache_clear()
+        return Glance(None, found)
+
+
+def check_all(tasks: Sequence[Task], jobs: int | None = None) -> Iterator[tuple[Task, FileResult | Crash | Lost]]:
+    """Each file with its result, in their order.
+
+    Of many, most hold nothing to look for. What these tell about their project is gathered first, and those that are
+    left are checked by processes that begin with it.
+    """
+    if len(tasks) < MANY:
+        yield from run(check, tasks, jobs, size)
+        return
+    chunks = [tasks[at : at + CHUNK] for at in range(0, len(tasks), CHUNK)]
+    found = chain.from_iterable(
+        glanced if isinstance(glanced, list) else [Glance(None, None)] * len(chunk)  # whoever it was is found out below
+        for chunk, glanced in run(glances, chunks, jobs or _at_once())
+    )
+    results: list[FileResult | None] = []
+    for task, glanced in zip(tasks, found, strict=True):
+        results.append(glanced.result)
+        if glanced.digest is not None:
+            project(task.root).know(task.path, glanced.digest)
+        if glanced.result is None:
+            importlib.import_module("wdlint.linter")  # once, while others still look
+    left = [task for task, result in zip(tasks, results, strict=True) if result is None]
+    for root in {task.root for task in left}:
+        project(root).index()
+    checking = run(check, left, jobs, size)
+    for task, result in zip(tasks, results, strict=True):
+        yield (task, result) if result is not None else next(checking)
 
 
 def within(work: Callable[[], FileResult], filename: str) -> FileResult:
@@ -131,10 +198,9 @@ def run(
     `jobs` is the number of processes; None lets the first fraction of a second decide whether more than one
     is worth it. `work`, the tasks and the results must be picklable.
     """
-    method = "fork" if hasattr(os, "fork") else "spawn"
+    method = _method()
     most = _processors() if jobs is None else jobs
-    at_once = jobs is not None or (method == "fork" and len(tasks) >= MANY)
-    until = time.monotonic() + (0 if at_once else ALONE[method])
+    until = time.monotonic() + (0 if jobs is not None else ALONE[method])
     for index, task in enumerate(tasks):
         if most > 1 and len(tasks) - index > 1 and time.monotonic() >= until:
             rest = tasks[index:]
@@ -203,7 +269,7 @@ def _start(work: Callable[[Any], Any], tasks: Sequence[Any], method: str) -> _Wo
 
 
 def _hand(worker: _Worker, waiting: deque[int], most: int) -> None:
-    size = max(1, min(BATCH, len(waiting) // (2 * most)))
+    size = max(1, min(BATCH, len(waiting) // (FEW * most)))
     batch = [waiting.popleft() for _ in range(min(size, len(waiting)))]
     if not batch:
         return
@@ -243,6 +309,15 @@ def guarded(work: Callable[[T], R], task: T) -> R | Crash:
 
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return Crash(message.splitlines()[0], traceback.format_exc())
+
+
+def _method() -> str:
+    return "fork" if hasattr(os, "fork") else "spawn"
+
+
+def _at_once() -> int | None:
+    """How many processes to begin with where there is much to do; None where starting them is dear."""
+    return _processors() if _method() == "fork" else None
 
 
 def _processors() -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from wdlint.reading import callers
 from wdlint.reading.evaluate import GLANCE, Evaluator, parameters
 from wdlint.reading.selections import Formula, is_whole, tells_kinds
+from wdlint.reading.text import extent_of
 from wdlint.reading.tree import SCOPES, Module, terminates
 from wdlint.reading.values import Collection, Known, Origin, Value, alternatives, number
 
@@ -71,7 +72,7 @@ def _in_loop(
 
 def _in_function(evaluator: Evaluator, module: Module, function: ast.FunctionDef) -> Iterator[ChoiceByDecay]:
     names = set(parameters(function))
-    if "parameters(" not in "\n".join(module.source.text.split("\n")[function.lineno - 1 : function.end_lineno]):
+    if module.source.text.find("parameters(", *extent_of(module.source, function)) < 0:
         return
     for statement in function.body:
         for test, variable, nonzero in _zero_tests(statement):

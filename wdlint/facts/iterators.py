@@ -110,7 +110,7 @@ def _own_collection(evaluator: Evaluator, value: ast.expr) -> bool:
     called = (node.func for node in ast.walk(value) if isinstance(node, ast.Call))
     names = {func.attr for func in called if isinstance(func, ast.Attribute) and func.attr in MEMBERS}
     for name in sorted(name for name in names if evaluator.project.defines_method(name)):
-        for module in evaluator.mentioning(evaluator.project.mentioning(f"def {name}(")):
+        for module in evaluator.mentioning(evaluator.project.defining(name)):
             for node in module.nodes:
                 if not isinstance(node, ast.FunctionDef) or node.name != name or module.owner(node) is None:
                     continue

@@ -109,7 +109,7 @@ def _losses(module: Module) -> Iterator[ast.expr]:
                 yield _unscaled(module, node.args[0])
             if isinstance(node.func, ast.Attribute):
                 yield _unscaled(module, node.func.value)
-    for definition in module.of(ast.FunctionDef):
+    for definition in module.among(ast.FunctionDef):
         match definition:
             case ast.FunctionDef("training_step" | "compute_loss") if module.owner(definition) is not None:
                 for statement in statements_of(definition):

@@ -80,7 +80,7 @@ def memberships(evaluator: Evaluator, module: Module) -> Iterator[MembershipTest
     """All such tests of a module that has to do with weight decay."""
     if "named_parameters" not in module.source.text or "decay" not in module.source.text:
         return
-    for node in module.of(ast.Compare):
+    for node in module.among(ast.Compare):
         match node:
             case ast.Compare(ast.Name() as needle, [ast.In() | ast.NotIn() as op], [collection]):
                 pass
@@ -207,7 +207,7 @@ def letter_tests(evaluator: Evaluator, module: Module) -> Iterator[LetterTest]:
     if "named_parameters" not in text:
         return
     seen: set[tuple[object, int]] = set()
-    for node in module.of(ast.GeneratorExp, ast.ListComp, ast.For):
+    for node in module.among(ast.GeneratorExp, ast.ListComp, ast.For):
         for variable, iterable, tests in _iterations(node):
             needles = [hay for test in tests for hay in _haystacks(test, variable)]
             if not needles or not _may_be_string(iterable):

@@ -31,7 +31,7 @@ class ManualDecay:
 def shrunk(evaluator: Evaluator, module: Module) -> Iterator[ManualDecay]:
     """All of a module, those inside optimizers left out."""
     frame = evaluator.frame(module)
-    for node in module.of(ast.Call, ast.AugAssign, ast.Assign):
+    for node in module.among(ast.Call, ast.AugAssign, ast.Assign):
         evaluator.begin(GLANCE)
         target = _target(evaluator, node, frame)
         if target is None or not _trains(evaluator, module, node) or _interpolates(module, node, target):

@@ -92,7 +92,7 @@ def _search(
     initial = owner is not None and function.name == "__init__"
     word = owner.name if owner is not None and initial else function.name
     here = is_test(module.path)
-    paths = [path for path in evaluator.users(module) if here or not is_test(path)]
+    paths = (path for path in evaluator.users(module) if here or not is_test(path))
     calling = (path for path in paths if _may_call(evaluator.project.content(path), word.encode(), initial))
     for caller in chain((module,), evaluator.mentioning(calling)):
         frame = evaluator.frame(caller)

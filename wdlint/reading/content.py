@@ -36,13 +36,29 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
         check_size(status.st_size, limit)
         # Without O_NONBLOCK, opening a pipe that took the file's place meanwhile would wait for a writer.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(path, flags), "rb") as file:
-            _check_regular(os.fstat(file.fileno()).st_mode)
-            return file.read(limit + 1)
+        handle = os.open(path, flags)
+        try:
+            _check_regular(os.fstat(handle).st_mode)
+            return _read(handle, status.st_size, limit)
+        finally:
+            os.close(handle)
     except OSError as error:
         raise UnreadableFile(f"cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a NUL in the path
         raise UnreadableFile(f"cannot be read: {error}") from error
+
+
+def _read(handle: int, size: int, limit: int) -> bytes:
+    """What is in an open file, at most `limit` and one; `size` is how much should be."""
+    data = os.read(handle, size + 1)
+    if len(data) == size:
+        return data
+    parts = [data]  # it has grown, or comes in pieces
+    left = limit + 1 - len(data)
+    while left > 0 and (part := os.read(handle, left)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def _check_regular(mode: int) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Bound
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -181,8 +182,7 @@ class Evaluator:
         """Those files whose text holds all of the words, parsed."""
         tokens = [word.encode() for word in words]
         for path in paths:
-            data = self.project.content(path)
-            if all(token in data for token in tokens):
+            if all(self.project.holds(path, token) for token in tokens):
                 module = self.visit(path)
                 if module is not None:
                     yield module
@@ -193,16 +193,20 @@ class Evaluator:
             self._parsers[here] = list(self.mentioning(self.importing(here), "add_argument"))
         return self._parsers[here]
 
-    def users(self, module: Module) -> tuple[Path, ...]:
-        """Files that import a module, directly or through others that pass its names on."""
+    def users(self, module: Module) -> Iterator[Path]:
+        """Files that import a module, directly or through others that pass its names on; sought as they are needed."""
         found: dict[Path, None] = {}
-        frontier = [module.path.absolute()]
+        frontier: Iterable[Path] = [module.path.absolute()]
         for _ in range(REEXPORTS):
-            frontier = [user for path in frontier for user in self.importing(path) if user not in found]
-            found |= dict.fromkeys(frontier)
-            if len(found) > MOST_USERS:
-                break
-        return tuple(found)[:MOST_USERS]
+            further: dict[Path, None] = {}
+            for user in chain.from_iterable(map(self.importing, frontier)):
+                if user not in found and user not in further:
+                    further[user] = None
+                    yield user
+                    if len(found) + len(further) == MOST_USERS:
+                        return
+            found |= further
+            frontier = further
 
     def evaluate(self, node: ast.expr, frame: Frame) -> Value:
         """The value of an expression."""

@@ -34,30 +34,32 @@ class Import:
     names: tuple[str, ...]
 
 
-def imports_in(data: bytes) -> Iterator[Import]:
-    """All import statements of a file's bytes."""
-    for statement in _statements(data):
-        dots, module, names, plain = statement.groups()
-        if plain:
-            for name in _MODULE.findall(plain.decode("utf-8", "replace")):
-                yield Import(0, name, ())
-        else:
-            listed = _COMMENT.sub("", names.decode("utf-8", "replace"))
-            yield Import(len(dots), module.decode("utf-8", "replace"), tuple(_NAME.findall(listed)))
+def imported(statement: bytes) -> Iterator[Import]:
+    """What one of the `statements` of a file imports."""
+    match = _STATEMENT.match(statement)
+    assert match is not None
+    dots, module, names, plain = match.groups()
+    if plain:
+        for name in _MODULE.findall(plain.decode("utf-8", "replace")):
+            yield Import(0, name, ())
+    else:
+        listed = _COMMENT.sub("", names.decode("utf-8", "replace"))
+        yield Import(len(dots), module.decode("utf-8", "replace"), tuple(_NAME.findall(listed)))
 
 
 def import_text(data: bytes) -> bytes:
-    """The import statements of a file's bytes, as they stand: where this is the same, so is what `imports_in` gives."""
-    return b"\n".join(statement[0] for statement in _statements(data))
+    """The import statements of a file's bytes, as they stand: where this is the same, so is what they import."""
+    return b"\n".join(statements(data))
 
 
-def _statements(data: bytes) -> Iterator[re.Match[bytes]]:
+def statements(data: bytes) -> Iterator[bytes]:
+    """All import statements of a file's bytes."""
     at, end = data.find(_WORD), 0
     while at >= 0:
         statement = _STATEMENT.match(data, max(data.rfind(b"\n", 0, at) + 1, end))
         if statement is not None:
             end = statement.end()
-            yield statement
+            yield statement[0]
         at = data.find(_WORD, max(end, at + len(_WORD)))
 
 
@@ -78,6 +80,7 @@ def initial(folder: str) -> Path | None:
     return Path(file) if os.path.isfile(file) else None
 
 
+@lru_cache(maxsize=1 << 16)
 def _base(folder: str, level: int, dotted: str) -> str:
     """What `..dotted` (two dots: level 2) stands for in a file of a folder, without the `.py`."""
     for _ in range(level - 1):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection
 from functools import cache, lru_cache
 
 from wdlint.catalogue import Entry
@@ -17,7 +18,7 @@ def marked(data: bytes, entries: Collection[Entry]) -> bool:
 def facts(data: bytes, entries: frozenset[Entry]) -> frozenset[str]:
     """The facts of the rules that have a marker in a file."""
     behind = _behind(entries)
-    present = {marker for probe, markers in _probes(entries) if probe in data for marker in markers if marker in data}
+    present = {marker for holds, markers in _probes(entries) if holds(data) for marker in markers if marker in data}
     return frozenset(fact for marker in present for fact in behind[marker])
 
 
@@ -31,12 +32,30 @@ def _behind(entries: frozenset[Entry]) -> dict[bytes, frozenset[str]]:
     return {marker: frozenset(facts) for marker, facts in found.items()}
 
 
+Test = Callable[[bytes], object]
+
+# Letters that are seldom in code. For a short word that begins with one, `re` is faster than `in`, which looks for the
+# last letter first; and it looks for several that begin alike at once.
+_SELDOM = re.compile(rb"[A-Zjkqvwxz]")
+_SHORT = 8  # bytes
+
+
 @cache
-def _probes(entries: frozenset[Entry]) -> tuple[tuple[bytes, tuple[bytes, ...]], ...]:
-    """The markers; those that differ in the last letter only together, behind what stands before it."""
-    markers = sorted({marker.encode() for entry in entries for marker in entry.markers})
-    stems = [marker[:-1] for marker in markers]
-    found: dict[bytes, list[bytes]] = {}
-    for marker, stem in zip(markers, stems, strict=True):
-        found.setdefault(stem if stems.count(stem) > 2 else marker, []).append(marker)
-    return tuple((probe, tuple(behind)) for probe, behind in found.items())
+def _probes(entries: frozenset[Entry]) -> tuple[tuple[Test, tuple[bytes, ...]], ...]:
+    """Tests of a file's bytes, each with the markers of which the file holds none where the test fails."""
+    alike: dict[bytes, list[bytes]] = {}  # by their first letter
+    others: dict[bytes, list[bytes]] = {}  # by the marker that all of them hold
+    for marker in sorted({marker.encode() for entry in entries for marker in entry.markers}, key=len):
+        if len(marker) < _SHORT and _SELDOM.match(marker) is not None:
+            alike.setdefault(marker[:1], []).append(marker)
+        else:
+            others.setdefault(next((held for held in others if held in marker), marker), []).append(marker)
+    tests: list[tuple[Test, list[bytes]]] = [
+        (re.compile(b"|".join(map(re.escape, markers))).search, markers) for markers in alike.values()
+    ]
+    tests += [(_holding(held), markers) for held, markers in others.items()]
+    return tuple((test, tuple(markers)) for test, markers in tests)
+
+
+def _holding(held: bytes) -> Test:
+    return lambda data: held in data

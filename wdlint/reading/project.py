@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from wdlint.discovery import PROJECT_MARKS
-from wdlint.reading.content import UnreadableFile
-from wdlint.reading.imports import Import, imports_in, initial, module_file, targets
+from wdlint.reading.content import UnreadableFile, read_bytes
+from wdlint.reading.digest import ASKED, Digest, digest
+from wdlint.reading.imports import Import, imported, initial, module_file, targets
 from wdlint.reading.skeleton import skeleton, unread
 from wdlint.reading.text import Source, parse, read_source
 from wdlint.reading.tree import Module
@@ -25,8 +25,7 @@ SKIPPED = frozenset(
 )  # fmt: skip
 LARGEST_LOOKUP = 2 << 20  # bytes of a file that is only looked up in
 MOST_FILES = 2000  # of a folder that nothing marks as a project
-_DEFINED = re.compile(rb"def (\w+)\(")
-KEPT_BYTES = 8 << 20  # of file contents kept for searching
+KEPT_BYTES = 8 << 20  # of file contents kept, the last read
 KEPT_TREES = 1 << 19  # characters of source whose trees are kept from one file to the next: 150 MiB in a large run
 
 
@@ -41,11 +40,12 @@ class Project:
     _found: dict[tuple[str, str], Path | None] = field(default_factory=dict)
     _above: dict[tuple[str, str], Path | None] = field(default_factory=dict)
     _files: list[Path] | None = None
-    _imports: dict[str, list[tuple[Path, Import]]] | None = None
+    _digests: dict[str, Digest] = field(default_factory=dict)
+    _importing: dict[bytes, list[Path]] | None = None  # by the words of import statements
     _importers: dict[str, dict[Path, list[Path]]] = field(default_factory=dict)
     _contents: dict[Path, bytes] = field(default_factory=dict)
     _statements: dict[Path, tuple[Import, ...]] = field(default_factory=dict)
-    _functions: dict[bytes, Path] | None = None  # by name, with a file that defines one
+    _functions: dict[bytes, list[Path]] | None = None  # by name, with the files that define one
     _mentioning: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     _mentioned: dict[str, Path | None] = field(default_factory=dict)
     _kept: int = 0
@@ -79,18 +79,23 @@ class Project:
             self._files = sorted(_walk(self.root))
         return self._files
 
-    def checked(self, source: Source) -> Module:
+    def checked(self, source: Source, may_hold: Callable[[str], bool] | None = None) -> Module:
         """The module of a text that is checked: the one that is known, unless the text is another.
 
-        Raises UnreadableFile.
+        `may_hold`: what is looked for stands in single definitions at the outermost level, and this tells from their
+        text which may have it; the others need not be parsed. Raises UnreadableFile.
         """
         path = source.path.absolute()
         present = self._modules.get(path)
         same = present is not None and present.source.text == source.text
-        if present is not None and same and present.whole:
+        if present is not None and same and (present.whole or may_hold is not None):
             present.source = source  # its name may be written otherwise
-            return present
-        module = parsed(self, source, parse(source))
+            module = present
+        elif may_hold is not None:
+            module = parsed(self, source, _outline(source))
+        else:
+            module = parsed(self, source, parse(source))
+        module.sought = None if module.whole or may_hold is None else _sought(module.tree, may_hold)
         if path in self._modules and not same:
             self.version += 1  # others may have been read together with what stood here
         self._modules[path] = module
@@ -161,20 +166,28 @@ class Project:
 
     def importers(self, word: str) -> Mapping[Path, list[Path]]:
         """By file, those that import it in a statement that mentions a word, as a module or a name."""
-        if self._imports is None:
-            self._imports = {}
-            for path in self.files():
-                for statement in self.imports_of(path):
-                    last = statement.module.rpartition(".")[2]
-                    for mentioned in {*statement.names, last} if last else statement.names:
-                        self._imports.setdefault(mentioned, []).append((path, statement))
         if word not in self._importers:
             found: dict[Path, list[Path]] = {}
-            for path, statement in self._imports.pop(word, ()):
-                for target in targets(self, path, statement):
-                    found.setdefault(target, []).append(path)
+            token = word.encode(errors="replace")
+            for path in self._naming(token):
+                naming = (statement for statement in self.digest(path).imports if token in statement)
+                for statement in chain.from_iterable(map(imported, naming)):
+                    if word in statement.names or word == statement.module.rpartition(".")[2]:
+                        for target in targets(self, path, statement):
+                            found.setdefault(target, []).append(path)
             self._importers[word] = found
         return self._importers[word]
+
+    def _naming(self, word: bytes) -> list[Path]:
+        """The files that have a word in their import statements."""
+        if self._importing is None:
+            self._importing = _index((path, self.digest(path).words) for path in self.files())
+        return self._importing.get(word, [])
+
+    def index(self) -> None:
+        """Find out now what would be found out when it is first asked for: processes that are forked share it."""
+        self._naming(b"")
+        self._defining("")
 
     def _search(self, name: str, folder: str) -> Path | None:
         found = self._outward(name, folder)
@@ -203,26 +216,36 @@ class Project:
     def imports_of(self, path: Path) -> tuple[Import, ...]:
         """The import statements of a file."""
         if path not in self._statements:
-            self._statements[path] = tuple(imports_in(self._content(path)))
+            self._statements[path] = tuple(chain.from_iterable(map(imported, self.digest(path).imports)))
         return self._statements[path]
 
     def defines_method(self, name: str) -> bool:
         """Whether any file of the project defines a function of that name."""
+        found = self._defining(name)
+        self._asked[f"def {name}("] = found[0] if found else None
+        return bool(found)
+
+    def defining(self, name: str) -> tuple[Path, ...]:
+        """The files of the project that define a function of that name."""
+        self._read.update(self.files())
+        return tuple(self._defining(name))
+
+    def _defining(self, name: str) -> list[Path]:
         if self._functions is None:
-            self._functions = {}
-            for path in self.files():
-                for defined in _DEFINED.findall(self._content(path)):
-                    self._functions.setdefault(defined, path)
-        found = self._asked[f"def {name}("] = self._functions.get(name.encode())
-        return found is not None
+            self._functions = _index((path, self.digest(path).defined) for path in self.files())
+        return self._functions.get(name.encode(), [])
 
     def mentions(self, words: str) -> bool:
         """Whether any file of the project holds a text."""
         if words not in self._mentioned:
             token = words.encode()
-            self._mentioned[words] = next((path for path in self.files() if token in self._content(path)), None)
+            holding = (path for path in self.files() if self._holds(path, token))
+            self._mentioned[words] = next(holding, None)
         self._asked[words] = self._mentioned[words]
         return self._mentioned[words] is not None
+
+    def _holds(self, path: Path, token: bytes) -> bool:
+        return token in (self.digest(path).texts if token in ASKED else self._content(path))
 
     def mentioning(self, words: str) -> tuple[Path, ...]:
         """The files of the project that hold a text."""
@@ -231,6 +254,11 @@ class Project:
             self._mentioning[words] = tuple(path for path in self.files() if token in self._content(path))
         self._read.update(self.files())
         return self._mentioning[words]
+
+    def holds(self, path: Path, token: bytes) -> bool:
+        """Whether a file holds a text."""
+        self._read.add(path)
+        return self._holds(path, token)
 
     def content(self, path: Path) -> bytes:
         """The bytes of a file, kept while they are few; empty when it cannot be read."""
@@ -241,14 +269,57 @@ class Project:
         if path in self._contents:
             return self._contents[path]
         self._reach(path)
-        try:
-            data = path.read_bytes() if path.stat().st_size <= LARGEST_LOOKUP else b""
-        except OSError:
-            data = b""
-        if self._kept + len(data) <= KEPT_BYTES:
-            self._kept += len(data)
-            self._contents[path] = data
+        data = content(path)
+        self._kept += len(data)
+        self._contents[path] = data
+        while self._kept > KEPT_BYTES:
+            self._kept -= len(self._contents.pop(next(iter(self._contents))))
         return data
+
+    def digest(self, path: Path) -> Digest:
+        """What must be known of a file in advance."""
+        found = self._digests.get(str(path))
+        if found is None:
+            found = self._digests[str(path)] = digest(self._content(path))
+        return found
+
+    def know(self, path: str, found: Digest) -> None:
+        """Keep what somebody else has found out of a file."""
+        self._digests[path] = found
+
+
+def _outline(source: Source) -> ast.Module:
+    """The tree of a source, its definitions unread; all of it where they cannot be told apart."""
+    try:
+        return skeleton(source.text)
+    except UnreadableFile:
+        return parse(source)
+
+
+def _sought(tree: ast.Module, may_hold: Callable[[str], bool]) -> frozenset[int]:
+    """The statements of the outermost level that are parsed, or may hold something."""
+    later = enumerate(map(unread, tree.body))
+    return frozenset(index for index, one in later if one is None or may_hold(one.text))
+
+
+def content(path: Path | str) -> bytes:
+    """The bytes of a file; empty when it cannot be read, or is too large."""
+    try:
+        return read_bytes(path, LARGEST_LOOKUP)
+    except UnreadableFile:
+        return b""
+
+
+def _index(named: Iterable[tuple[Path, tuple[bytes, ...]]]) -> dict[bytes, list[Path]]:
+    """The files by what each has."""
+    found: dict[bytes, list[Path]] = {}
+    for path, names in named:
+        for name in names:
+            if name in found:
+                found[name].append(path)
+            else:
+                found[name] = [path]
+    return found
 
 
 def parsed(project: Project, source: Source, tree: ast.Module) -> Module:
@@ -275,7 +346,7 @@ def _walk(root: Path) -> Iterator[Path]:
     level, left = [entries], MOST_FILES
     while level and (marked or left > 0):
         below: list[list[os.DirEntry[str]]] = []
-        for entry in itertools.chain.from_iterable(level):
+        for entry in chain.from_iterable(level):
             if entry.name.startswith(".") or entry.name in SKIPPED:
                 continue
             try:

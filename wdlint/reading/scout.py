@@ -10,6 +10,7 @@ import builtins
 import keyword
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +35,7 @@ HARMLESS = frozenset(
 )  # fmt: skip
 
 LONGEST = 1000  # bytes of an expression that are looked through
+_NEAR = 100  # bytes before a name
 _WORDS = bytes(byte if (byte < 128 and chr(byte).isalnum()) or byte == 95 else 32 for byte in range(256))
 _TEXT = re.compile(
     rb'''"""(?:[^"\\]++|\\.|"(?!""))*+"""|\'\'\'(?:[^'\\]++|\\.|'(?!\'\'))*+\'\'\''''
@@ -57,7 +59,7 @@ _SET = re.compile(rb"\.data%b=(?!=)" % _GAP)
 _TARGET = re.compile(rb"[ \t]*\w+[ \t]*(?::[^=]*)?")
 _STORED = re.compile(
     rb"=[ \t]*(?:\\\s*)?"
-    rb"(?:(\()|(?:[\w.\[\]\"']*\.)?"
+    rb"(?:(\()|(?=[\w.\[\]\"']*+[ \t]*\()(?:[\w.\[\]\"']*\.)?"
     rb"(?:\w*param\w*|(?:named_)?(?:modules|children)|filter|map|chain|from_iterable|iter|islice)[ \t]*\()",
 )
 _FOR = re.compile(rb"\bfor\b")
@@ -79,7 +81,12 @@ _LOOP = re.compile(rb"\bin\s*[(\[]")
 _WRITTEN = re.compile(rb"weight_decay[\"']\]")
 _SETTING = re.compile(rb"%b[=:](?!=)" % _GAP)
 _UNPACKED = re.compile(rb"Arguments%b\(" % _GAP)
-_IMPORTED = re.compile(rb"^[ \t]*from[^\n]*\bimport\b(?:[^\n(]*|[^\n]*\([^)]*\))", re.MULTILINE)
+_IMPORT = b"import"
+_IMPORTED = re.compile(rb"[ \t]*from[^\n]*\bimport\b(?:[^\n(]*|[^\n]*\([^)]*\))")
+_DEFINED = re.compile(rb"\b(?:(def)|class)\s+\Z")
+_AS = re.compile(rb"\bas\s+\Z")
+_AS_BEHIND = re.compile(rb"\s+as\b")
+_CALL = re.compile(rb"\s*\(")
 # packages, as they are mostly named, none of whose own functions builds an optimizer
 _FOREIGN = frozenset({*sys.stdlib_module_names, "torch", "np", "numpy"})
 
@@ -109,6 +116,19 @@ def possible(
     found = _sites(code, registry.names()) if named & _ABOUT_SITES else Site(False)
     site = found.certain or not all(map(is_function, found.imported))
     return frozenset(fact for fact in named if fact not in NEEDED or NEEDED[fact](data, code, site))
+
+
+def in_definitions(facts: frozenset[str]) -> Callable[[str], bool] | None:
+    """What tells of a definition's text whether it may hold one of these facts, where each stands in one definition."""
+    if not facts <= _IN_DEFINITION.keys():
+        return None
+    tests = [_IN_DEFINITION[fact] for fact in sorted(facts)]
+
+    def may_hold(text: str) -> bool:
+        code = _TEXT.sub(b'""', text.encode("utf-8", "replace"))
+        return any(test(code) for test in tests)
+
+    return may_hold
 
 
 @lru_cache(maxsize=1)
@@ -157,7 +177,7 @@ def _named_first(code: bytes, word: bytes) -> Iterator[int]:
     lowered = code.lower()
     at = lowered.find(word)
     while at >= 0:
-        bracket = lowered.rfind(b"(", max(0, at - 100), at)
+        bracket = lowered.rfind(b"(", max(0, at - _NEAR), at)
         if bracket >= 0 and (match := _NAMED.match(code, bracket + 1)) and match.end() > at:
             yield bracket
         at = lowered.find(word, at + len(word))
@@ -165,11 +185,11 @@ def _named_first(code: bytes, word: bytes) -> Iterator[int]:
 
 def _callee(code: bytes, at: int) -> str | None:
     """What the bracket at `at` calls, if that may build an optimizer: a plain name, or "" for anything else."""
-    match = _CALLEE.search(code, max(0, at - 100), at)
+    match = _CALLEE.search(code, max(0, at - _NEAR), at)
     assert match is not None
     defined, path, name = match[1], match[2].decode("latin-1"), match[3].decode("latin-1")
     if not name:
-        return "" if code[:at].rstrip()[-1:] in (b")", b"]") else None
+        return "" if code[max(0, at - _NEAR) : at].rstrip()[-1:] in (b")", b"]") else None
     if defined is not None or name in HARMLESS or path.rstrip(".") in _FOREIGN:
         return None
     if code[match.start() - 1 : match.start()] == b".":
@@ -181,20 +201,47 @@ def _callee(code: bytes, at: int) -> str | None:
 
 def _is_function(code: bytes, name: bytes) -> bool:
     """Whether a file defines a function of that name and does nothing with it but call it."""
-    return (
-        b"import *" not in code
-        and re.search(rb"\bdef\s+%b\b" % name, code) is not None
-        and not re.search(rb"\bclass\s+%b\b|\b%b\b(?!\s*\()" % (name, name), code)
-    )
+    if b"import *" in code:
+        return False
+    is_defined = False
+    for at in _words(code, name):
+        if not _CALL.match(code, at + len(name)):
+            return False
+        if before := _DEFINED.search(code, max(0, at - _NEAR), at):
+            if before[1] is None:
+                return False
+            is_defined = True
+    return is_defined
 
 
 def _is_imported(code: bytes, name: bytes) -> bool:
     """Whether a file has a name through `from ... import` and does nothing with it but call it."""
-    word = re.compile(rb"\b%b\b" % name)
-    lists = sum(len(word.findall(statement[0])) for statement in _IMPORTED.finditer(code))
-    called = len(re.findall(rb"(?<!def )(?<!class )\b%b\s*\(" % name, code))
-    aliased = re.search(rb"\bas\s+%b\b|\b%b\s+as\b" % (name, name), code)
-    return lists > 0 and not aliased and lists + called == len(word.findall(code))
+    statements = _from_imports(code)
+    lists = called = every = 0
+    for at in _words(code, name):
+        after = at + len(name)
+        if _AS.search(code, max(0, at - _NEAR), at) or _AS_BEHIND.match(code, after):
+            return False
+        every += 1
+        index = bisect_right(statements, (at, len(code))) - 1
+        lists += index >= 0 and at < statements[index][1]
+        called += not code.endswith((b"def ", b"class "), 0, at) and _CALL.match(code, after) is not None
+    return lists > 0 and lists + called == every
+
+
+@lru_cache(maxsize=1)
+def _from_imports(code: bytes) -> list[tuple[int, int]]:
+    """Where the `from ... import ...` of a file begin and end."""
+    found: list[tuple[int, int]] = []
+    at, end = code.find(_IMPORT), 0
+    while at >= 0:
+        start = code.rfind(b"\n", 0, at) + 1
+        statement = _IMPORTED.match(code, start) if start >= end else None
+        if statement is not None:
+            end = statement.end()
+            found.append((start, end))
+        at = code.find(_IMPORT, max(end, at + len(_IMPORT)))
+    return found
 
 
 def _is_built(data: bytes, name: bytes) -> bool:
@@ -243,7 +290,7 @@ def _backward(code: bytes) -> bool:
     """A call of `backward`, or a method that returns a loss."""
     for word in (b"backward", b"manual_backward"):
         for at in _words(code, word):
-            if _CALLED.match(code, at + len(word)) and not code[:at].endswith(b"def "):
+            if _CALLED.match(code, at + len(word)) and not code.endswith(b"def ", 0, at):
                 return True
     return any(
         code[max(0, at - 5) : at].endswith((b" def ", b"\tdef "))
@@ -254,8 +301,10 @@ def _backward(code: bytes) -> bool:
 
 def _shrinks(code: bytes) -> bool:
     """What may multiply something by `1 - c`, or subtract a product from it."""
-    if any(word in code for word in _TIMES) and _FACTOR.search(code) is not None:
-        return True
+    return (any(word in code for word in _TIMES) and _FACTOR.search(code) is not None) or _subtracts(code)
+
+
+def _subtracts(code: bytes) -> bool:
     if _MINUS.search(code) is not None or _SET.search(code) is not None:
         return True
     for match in _LESS.finditer(code):
@@ -330,14 +379,14 @@ def _sought(code: bytes) -> Iterator[bytes]:
     for match in _IN.finditer(code):
         at = match.start()
         if not _in_word(code, at - 1):
-            needle = _NEEDLE.search(code, max(0, at - 100), at)
+            needle = _NEEDLE.search(code, max(0, at - _NEAR), at)
             if needle is not None and not _is_target(code, needle.start()):
                 yield needle[1]
 
 
 def _is_target(code: bytes, at: int) -> bool:
     """Whether the name at `at` is a variable of a `for`."""
-    return _LOOPED.search(code, max(0, at - 100), at) is not None
+    return _LOOPED.search(code, max(0, at - _NEAR), at) is not None
 
 
 _ABOUT_SITES = frozenset({"OptimizerSite", "Mistake", "Drift", "Unreadable"})
@@ -361,4 +410,13 @@ NEEDED: dict[str, Callable[[bytes, bytes, bool], bool]] = {
     "ChoiceByDecay": lambda data, code, site: (
         _has_word(data, b"weight_decay") and (b"parameters(" in code or _LOOP.search(code) is not None)
     ),
+}
+
+# The same, asked with one definition of the outermost level. What shrinks may be multiplied by a factor from elsewhere.
+_IN_DEFINITION: dict[str, Callable[[bytes], bool]] = {
+    "Penalty": _backward,
+    "ManualDecay": lambda code: any(word in code for word in _TIMES) or _subtracts(code),
+    "ExhaustedIterator": _stored,
+    "MembershipTest": _memberships,
+    "LetterTest": _letters,
 }

@@ -36,22 +36,33 @@ def skeleton(text: str) -> ast.Module:
         return parse_text(text)
     rows = text.split("\n")
     later: list[ast.stmt] = []
+    failed: list[str] = []
     for kind, name, row, first, end in _definitions(text):
         stub = _STUBS[kind].__new__(_STUBS[kind])
         stub.name, stub.lineno, stub.col_offset = name, row + 1, 0
-        stub.__dict__["later"] = Later(first, "\n".join(rows[first:end]))
+        stub.__dict__["later"] = Later(first, "\n".join(rows[first:end]), failed)
         later.append(stub)
         rows[first:end] = [""] * (end - first)
     tree = parse_text("\n".join(rows))
     tree.body = sorted([*tree.body, *later], key=lambda statement: statement.lineno)
+    tree.__dict__["failed"] = failed
     return tree
 
 
 class Later(NamedTuple):
-    """The text of a definition that is not parsed yet, and how many rows stand above it."""
+    """The text of a definition that is not parsed yet, and how many rows stand above it.
+
+    `failed` takes the names of definitions that turn out to be no Python.
+    """
 
     above: int
     text: str
+    failed: list[str]
+
+
+def failed(tree: ast.Module) -> bool:
+    """Whether a definition of a tree was asked for and is no Python."""
+    return bool(tree.__dict__.get("failed"))
 
 
 def unread(statement: ast.stmt) -> Later | None:
@@ -114,6 +125,7 @@ def _parsed(kind: type[ast.stmt], name: str, later: Later) -> ast.stmt:
         statements = []
     if len(statements) == 1 and isinstance(statements[0], kind):
         return statements[0]
+    later.failed.append(name)
     head = {ast.ClassDef: "class {}", ast.FunctionDef: "def {}()", ast.AsyncFunctionDef: "async def {}()"}[kind]
     return ast.parse(above + head.format(name) + ": pass").body[0]
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from wdlint.findings import Position, Span
 from wdlint.reading.content import (
@@ -91,7 +91,11 @@ def read_source(path: Path, filename: str | None = None, data: bytes | None = No
     if is_notebook(name):
         return _notebook(path, name, raw)
     text, encoding = _decode(raw)
-    return Source(path, name, LINE_END.sub("\n", text), (text,), raw=raw, encoding=encoding)
+    return Source(path, name, _unix(text), (text,), raw=raw, encoding=encoding)
+
+
+def _unix(text: str) -> str:
+    return LINE_END.sub("\n", text) if "\r" in text else text
 
 
 def _byte_position(raw: bytes, at: int) -> tuple[int, int]:
@@ -138,7 +142,7 @@ def _notebook(path: Path, filename: str, raw: bytes) -> Source:
     broken: list[tuple[int, str]] = []
     row = 1
     for index, original in found:
-        text = LINE_END.sub("\n", original)
+        text = _unix(original)
         rows = text.count("\n") + 1
         check_size(len(text), MAX_BYTES)
         if _defect(text) is not None:
@@ -232,7 +236,7 @@ _PLAIN = frozenset(
         "op", "ops", "rest", "simple", "tag", "type_comment",
     }
 )  # fmt: skip
-_CHILDLESS = ("Constant", "Global", "Nonlocal", "MatchSingleton")
+_CHILDLESS = ("Constant", "Global", "Nonlocal", "MatchSingleton", "Name", "alias")
 
 
 class _Fields(dict[type, tuple[str, ...]]):
@@ -252,33 +256,41 @@ class _Fields(dict[type, tuple[str, ...]]):
 FIELDS = _Fields()
 
 
-# An expression on one row cannot nest deeper than it has characters; looking into all would be the main cost.
+# What stands on one row cannot nest deeper than it has characters; looking into all would be the main cost.
 _SHORT = 80
+
+
+class _Placed(dict[type, bool]):
+    """Whether nodes of a class have a place in the text."""
+
+    def __missing__(self, cls: type[ast.AST]) -> bool:
+        found = self[cls] = "end_col_offset" in cls._attributes
+        return found
+
+
+_PLACED = _Placed()
 
 
 def _too_deep(tree: ast.Module) -> ast.expr | ast.stmt | None:
     """A node below MAX_NESTING, found without recursion."""
-    level: list[ast.AST] = [tree]
+    placed = _PLACED
+    level: list[Any] = [tree]
     for _ in range(MAX_NESTING):
-        level = [child for node in level for child in _unsettled(node)]
-        if not level:
+        below: list[Any] = []
+        for node in level:
+            for name in FIELDS[node.__class__]:
+                value = getattr(node, name)
+                for child in value if value.__class__ is list else (value,):
+                    if child is not None and not (
+                        placed[child.__class__]
+                        and child.lineno == child.end_lineno
+                        and child.end_col_offset - child.col_offset <= _SHORT
+                    ):
+                        below.append(child)
+        if not below:
             return None
+        level = below
     return next((node for node in level if isinstance(node, ast.expr | ast.stmt)), None)
-
-
-def _unsettled(node: ast.AST) -> Iterator[ast.AST]:
-    for name in FIELDS[node.__class__]:
-        value = getattr(node, name)
-        for child in value if value.__class__ is list else (value,):
-            if child is None:
-                continue
-            if (
-                isinstance(child, ast.expr)
-                and child.lineno == child.end_lineno
-                and (child.end_col_offset or 0) - child.col_offset <= _SHORT
-            ):
-                continue
-            yield child
 
 
 @lru_cache(maxsize=8)

@@ -133,16 +133,21 @@ class Naming(Generic[M, N]):
 
 @dataclass(slots=True, eq=False)
 class Module:
-    """A parsed file. `name` is its dotted name as the project imports it; `whole`: all of it was parsed at once."""
+    """A parsed file. `name` is its dotted name as the project imports it; `whole`: all of it was parsed at once.
+
+    `sought`: the statements of the outermost level that may hold what is looked for; None for all.
+    """
 
     source: Source
     tree: ast.Module
     name: str
     is_package: bool = False
     whole: bool = False
+    sought: frozenset[int] | None = None
     settings: dict[str, list[ast.Call]] | None = None  # kept by wdlint.reading.settings
     _of: dict[tuple[type[ast.AST], ...], list[ast.AST]] = field(default_factory=dict)
     _named: dict[Naming[Any, Any], dict[str, list[Any]]] = field(default_factory=dict)
+    _below: dict[tuple[Naming[Any, Any], int], dict[str, list[Any]]] = field(default_factory=dict)
     _offsets: list[int] | None = None
     _mutations: dict[ast.AST, dict[str, list[ast.stmt]]] = field(default_factory=dict)
     _attributes: dict[ast.ClassDef, dict[str, list[Assigned]]] = field(default_factory=dict)
@@ -165,8 +170,8 @@ class Module:
 
     @property
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-        """All functions that statements define, in the order of the text."""
-        stack: list[ast.stmt] = list(reversed(self.tree.body))
+        """All functions that statements define, in the order of the text, as far as they are sought."""
+        stack: list[ast.stmt] = [self.tree.body[index] for index in reversed(self._sought())]
         while stack:
             statement = stack.pop()
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -186,8 +191,22 @@ class Module:
             self._of[kinds] = [node for node in self.nodes if node.__class__ in kinds]
         return cast(list[N], self._of[kinds])
 
+    def among(self, *kinds: type[N]) -> list[N]:
+        """The same, of what is sought."""
+        if self.sought is None:
+            return self.of(*kinds)
+        nodes = chain.from_iterable(map(self.parents.below, self._sought()))
+        return cast(list[N], [node for node in nodes if node.__class__ in kinds])
+
+    def _sought(self) -> Sequence[int]:
+        return range(len(self.tree.body)) if self.sought is None else sorted(self.sought)
+
     def nodes_near(self, pattern: re.Pattern[str]) -> Iterator[ast.AST]:
         """The nodes of those statements of the outermost level, classes and functions, in which a pattern is found."""
+        for index in sorted(self._near(pattern)):
+            yield from self.parents.below(index)
+
+    def _near(self, pattern: re.Pattern[str]) -> set[int]:
         text = self.source.text
         if self._offsets is None:
             self._offsets = list(_offsets(text, self.parents.begin))
@@ -202,8 +221,7 @@ class Module:
                 if "\n" in text[self._offsets[index] : at]:
                     break  # else the statement before may end in the row in which this one begins
             found = pattern.search(text, self._offsets[after]) if after < len(self._offsets) else None
-        for index in sorted(near):
-            yield from self.parents.below(index)
+        return near
 
     def _by_name(self, naming: Naming[Any, N], name: str, written: str) -> list[N]:
         """What `naming` finds under a name; of a file that is only looked up in, where that is `written` behind it."""
@@ -214,10 +232,21 @@ class Module:
                 for key, found in naming.named(node):
                     kept.setdefault(key, []).append(found)
         if not self.whole and name not in kept:
-            near = self.nodes_near(re.compile(re.escape(name) + written, re.MULTILINE))
-            nodes = (node for node in near if isinstance(node, naming.kind))
-            kept[name] = [found for node in nodes for key, found in naming.named(node) if key == name]
+            near = sorted(self._near(re.compile(re.escape(name) + written, re.MULTILINE)))
+            kept[name] = [found for index in near for found in self._named_below(naming, index).get(name, ())]
         return kept.get(name, [])
+
+    def _named_below(self, naming: Naming[Any, N], index: int) -> dict[str, list[N]]:
+        """What `naming` finds in a statement of the outermost level, by name."""
+        key = (naming, index)
+        if key not in self._below:
+            found: dict[str, list[Any]] = {}
+            for node in self.parents.below(index):
+                if node.__class__ is naming.kind:
+                    for name, one in naming.named(node):
+                        found.setdefault(name, []).append(one)
+            self._below[key] = found
+        return self._below[key]
 
     @property
     def parsed(self) -> int:
