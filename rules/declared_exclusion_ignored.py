@@ -49,11 +49,9 @@ from collections.abc import Iterator
 
 from wdlint.facts.declared import Form, Ignored, asked, ignored, unwrapped
 from wdlint.facts.exempted import Exempted, exempted, may_declare
-from wdlint.facts.mistakes import divides
-from wdlint.facts.optimizers import OptimizerSite
+from wdlint.facts.optimizers import OptimizerSite, divides
 from wdlint.findings import Applicability, Finding, Fix, Related, Severity
 from wdlint.fixing.groups import Division, divided, plain_model
-from wdlint.fixing.regroup import regrouping
 from wdlint.linter import Context
 from wdlint.models.wording import counted
 from wdlint.rule import CODE, Rule
@@ -151,7 +149,11 @@ def _of_library(site: OptimizerSite, context: Context) -> Iterator[Finding]:
 
 def _regrouped(proved: Exempted | None, context: Context) -> Fix | None:
     """The code's own conditions rewritten, where groups are divided and what is declared is decayed all the same."""
-    return None if proved is None or proved.maybe or not proved.parameters else regrouping(proved.way, context)
+    if proved is None or proved.maybe or not proved.parameters:
+        return None
+    from wdlint.fixing.regroup import regrouping
+
+    return regrouping(proved.way, context)
 
 
 def _reached(proved: Exempted) -> str:

@@ -34,10 +34,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wdlint.facts.assignment import Assignment, assignments
 from wdlint.facts.exempt import spared
-from wdlint.facts.mistakes import divides
-from wdlint.facts.optimizers import Decay, Group, OptimizerSite, written_later
+from wdlint.facts.optimizers import Decay, Group, OptimizerSite, divides, written_later
 from wdlint.facts.origins import origins
 from wdlint.facts.structure import inheriting
 from wdlint.findings import Applicability, Finding, Fix, Severity
@@ -83,6 +81,8 @@ def _proved(site: OptimizerSite, law: Law, context: Context) -> Iterator[Finding
     given = [[group.entry(law.decay_argument) is not None for group in variant] for variant in site.variants]
     if not divides(site) or (given and not any(any(own) and not all(own) for own in given)):
         return
+    from wdlint.facts.assignment import Assignment, assignments
+
     ways = list(assignments(site, context.settings.built))
     followed = [way for way in ways if isinstance(way, Assignment) and way.worlds]
     if not followed or len(followed) < len(ways):

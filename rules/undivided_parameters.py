@@ -48,7 +48,6 @@ from wdlint.facts.optimizers import OptimizerSite, written_later
 from wdlint.facts.origins import origins
 from wdlint.findings import Applicability, Finding, Fix, Severity
 from wdlint.fixing.groups import BY_RANK, divided
-from wdlint.fixing.regroup import split
 from wdlint.linter import Context
 from wdlint.models.parameters import Parameter
 from wdlint.models.wording import counted
@@ -134,6 +133,8 @@ def _fix(site: OptimizerSite, reach: Undivided, exposure: Exposure | None, conte
     if written_later(site) is not None:
         return None  # a schedule would decay the spared group again
     if exposure is not None and exposure.complete:
+        from wdlint.fixing.regroup import split
+
         return split(site, reach.decay, context)
     if any(declared_by(site.evaluator, one) for one in selections):
         return None  # rank alone does not do what the model declares

@@ -27,8 +27,7 @@ from wdlint.facts import library_groups
 from wdlint.facts.assignment import Assignment, Failed, assignments
 from wdlint.facts.exposure import has_model
 from wdlint.facts.library_groups import LibrarySite
-from wdlint.facts.mistakes import divides
-from wdlint.facts.optimizers import OptimizerSite, sites
+from wdlint.facts.optimizers import OptimizerSite, divides, sites
 from wdlint.models import atlas
 from wdlint.models.parameters import Inventory
 from wdlint.reading.content import read_bytes

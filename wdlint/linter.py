@@ -228,6 +228,14 @@ def _writers(context: Context) -> Iterator[Any]:
 
 
 def _mistakes(context: Context) -> Iterator[Any]:
+    from wdlint.facts import library_sites
+    from wdlint.facts.optimizers import OptimizerSite, divides, sites
+
+    divided = [
+        one for one in sites(context.evaluator, context.module) if isinstance(one, OptimizerSite) and divides(one)
+    ]
+    if not divided and not library_sites.may_be_in(context.module):
+        return  # what runs grouping code takes as long to import as all the rest
     from wdlint.facts.mistakes import of_module
 
     yield from of_module(context.evaluator, context.module, context.policy, context.settings.built)

@@ -15,7 +15,7 @@ from wdlint.facts.causes import everything, ordered
 from wdlint.facts.deciding import Decider, decay_of, may_be_zero
 from wdlint.facts.exposure import has_model
 from wdlint.facts.library_sites import LibrarySite
-from wdlint.facts.optimizers import OptimizerSite, sites
+from wdlint.facts.optimizers import OptimizerSite, divides, sites
 from wdlint.facts.patterns import NAMED, Word, after, matched, words
 from wdlint.facts.predicates import FRAGMENT
 from wdlint.facts.structure import empty, listed, missed_by_rank, swapped_decay, twice_or_never
@@ -74,11 +74,6 @@ def of_module(
         followed = list(library_groups.ways(call, built))
         for found in library_groups.told(call, followed, judged(followed, policy)):
             yield Unresolved(call.span, f"groups: {found.reason}") if isinstance(found, Failed) else found
-
-
-def divides(site: OptimizerSite) -> bool:
-    """Whether a site may have more than one group: others are not worth running their code."""
-    return not site.variants or any(len(variant) > 1 or variant[0].mapping is not None for variant in site.variants)
 
 
 def _of_way(way: Assignment, policy: Policy, decider: Decider) -> Iterator[Mistake]:

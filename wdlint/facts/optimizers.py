@@ -430,6 +430,11 @@ def sites(evaluator: Evaluator, module: Module) -> Iterator[OptimizerSite | Unre
     evaluator.memory[key] = every
 
 
+def divides(site: OptimizerSite) -> bool:
+    """Whether a site may have more than one group: others are not worth running their code."""
+    return not site.variants or any(len(variant) > 1 or variant[0].mapping is not None for variant in site.variants)
+
+
 def _may_build(node: ast.Call, names: frozenset[str], module: Module) -> bool:
     match node.func:
         case ast.Name(leaf) | ast.Attribute(_, leaf):

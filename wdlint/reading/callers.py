@@ -38,11 +38,11 @@ def given(evaluator: Evaluator, function: Function, name: str, module: Module) -
     for caller, node, offset in matching(evaluator, function, module):
         frame = evaluator.frame(caller)
         if offset is None:
-            arguments = calls.bind(evaluator, function, node, frame, bound=method)
+            value = calls.argument(evaluator, function, node, frame, name, bound=method)
         else:
-            arguments = _spawned(evaluator, function, node, caller, offset)
-        if name in arguments:
-            values.append(arguments[name])
+            value = _spawned(evaluator, function, node, caller, offset).get(name)
+        if value is not None:
+            values.append(value)
         else:
             omitted = True
     return values, omitted

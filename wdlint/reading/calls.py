@@ -294,6 +294,21 @@ def bind(
     return arguments
 
 
+def argument(
+    evaluator: Evaluator, function: Function, node: ast.Call, frame: Frame, name: str, bound: bool = False
+) -> Value | None:
+    """One of the arguments that `bind` gives, without a look at the others; None where it is left out."""
+    a = function.args
+    positional = [arg.arg for arg in (*a.posonlyargs, *a.args)][bound:]
+    ordinary = name in positional or any(arg.arg == name for arg in a.kwonlyargs)
+    spread = any(isinstance(given, ast.Starred) for given in node.args) or any(k.arg is None for k in node.keywords)
+    if spread or not ordinary:
+        return bind(evaluator, function, node, frame, bound).get(name)
+    index = positional.index(name) if name in positional else len(node.args)
+    given = keyword(node, name) or next(iter(node.args[index:]), None)
+    return evaluator.evaluate(given, frame) if given is not None else None
+
+
 def returned(
     evaluator: Evaluator,
     function: FunctionThing,
