@@ -18,7 +18,7 @@ from wdlint.models.expressions import altered, of_value
 from wdlint.models.parameters import Inventory, Origin
 from wdlint.models.wrapping import ATTRIBUTES, wrapped, wrappers
 from wdlint.reading.evaluate import Evaluator
-from wdlint.reading.tree import Module, statements_of
+from wdlint.reading.tree import Module, statements_of, walk
 from wdlint.reading.values import Instance, Known, Place, Product, Unknown, Value, alternatives, number, numbers
 
 UNKNOWN_MODEL = "the model is not known; --model settles it, such as --model train.py:build_model"

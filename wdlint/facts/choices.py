@@ -10,7 +10,7 @@ from wdlint.reading import callers
 from wdlint.reading.evaluate import GLANCE, Evaluator, parameters
 from wdlint.reading.selections import Formula, is_whole, tells_kinds
 from wdlint.reading.text import extent_of
-from wdlint.reading.tree import SCOPES, Module, terminates
+from wdlint.reading.tree import SCOPES, Module, terminates, walk
 from wdlint.reading.values import Collection, Known, Origin, Value, alternatives, number
 
 KEY = "weight_decay"
@@ -112,7 +112,7 @@ def _is_decay(root: ast.AST, variable: str) -> bool:
 
 
 def _decays(root: ast.AST) -> Iterator[ast.expr]:
-    for node in ast.walk(root):
+    for node in walk(root):
         match node:
             case ast.Dict(keys, values):
                 for key, value in zip(keys, values, strict=True):

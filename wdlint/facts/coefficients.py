@@ -6,7 +6,7 @@ import ast
 
 from wdlint.reading.containers import unpacked
 from wdlint.reading.evaluate import Evaluator, Frame
-from wdlint.reading.tree import COMPREHENSIONS, Binding, Module, Scope, block_leaving, reaching
+from wdlint.reading.tree import COMPREHENSIONS, Binding, Module, Scope, block_leaving, reaching, walk
 from wdlint.reading.values import Element, Value, alternatives, is_open, number
 
 CONVERSIONS = frozenset({"float", "int", "max", "min", "abs", "round", "len"})
@@ -76,7 +76,7 @@ def _comprehended(module: Module, name: ast.Name) -> bool:
         for above in module.ancestors(name)
         if isinstance(above, COMPREHENSIONS)
         for generator in above.generators
-        for inner in ast.walk(generator.target)
+        for inner in walk(generator.target)
     )
 
 
@@ -106,7 +106,7 @@ def bindings(module: Module, name: ast.Name) -> list[Binding]:
 
 
 def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
-    return {inner.arg for inner in ast.walk(function.args) if isinstance(inner, ast.arg)}
+    return {inner.arg for inner in walk(function.args) if isinstance(inner, ast.arg)}
 
 
 def is_zero(value: Value) -> bool:

@@ -13,7 +13,7 @@ from wdlint.findings import Position, Span
 from wdlint.reading.calls import SAME
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.selections import All, Aspect, Atom, Either, Formula, Not, atoms
-from wdlint.reading.tree import Module, reaching
+from wdlint.reading.tree import Module, reaching, walk
 from wdlint.reading.values import (
     ClassThing,
     FunctionThing,
@@ -110,7 +110,7 @@ def _method(cls: ClassThing, name: str) -> ast.FunctionDef | None:
 def _returned(evaluator: Evaluator, cls: ClassThing, method: ast.FunctionDef) -> tuple[str, ...] | None:
     """The names that a method returns; None when they are not known."""
     found: list[str] = []
-    for node in ast.walk(method):
+    for node in walk(method):
         if not isinstance(node, ast.Return) or node.value is None:
             continue
         if isinstance(node.value, ast.Dict) and not node.value.keys:
@@ -127,7 +127,7 @@ def _vectors(lineage: list[ClassThing], names: tuple[str, ...]) -> frozenset[str
     return frozenset(
         node.targets[0].attr
         for cls in lineage
-        for node in ast.walk(cls.node)
+        for node in walk(cls.node)
         if isinstance(node, ast.Assign)
         and isinstance(node.targets[0], ast.Attribute)
         and node.targets[0].attr in names
@@ -147,7 +147,7 @@ def _is_vector(value: ast.expr) -> bool:
 
 
 def _tagged(cls: ClassThing, own: bool, owner: str) -> Iterator[Declaration]:
-    for node in ast.walk(cls.node):
+    for node in walk(cls.node):
         match node:
             case ast.Assign([ast.Attribute(ast.Attribute(_, name), tag)], ast.Constant(True)) if tag == Form.TAG.value:
                 yield Declaration(cls.module, node, Form.TAG, (name,), _vectors([cls], (name,)), own, owner)
@@ -164,7 +164,7 @@ def _parts(evaluator: Evaluator, cls: ClassThing) -> Iterator[ClassThing]:
 
 
 def _called(evaluator: Evaluator, module: Module, root: ast.AST) -> Iterator[object]:
-    for node in ast.walk(root):
+    for node in walk(root):
         if isinstance(node, ast.Call) and _is_global(module, node.func):
             for option in alternatives(evaluator.evaluate(node.func, evaluator.frame(module))):
                 yield option.value

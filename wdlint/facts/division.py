@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Decay, DecayWriter, Group, OptimizerSite, model_of, related, writers
 from wdlint.reading.selections import Formula, covers, tells_kinds
-from wdlint.reading.tree import Module, reaching, statements_of
+from wdlint.reading.tree import Module, reaching, statements_of, walk
 from wdlint.reading.values import External, FunctionThing, Product, Selection, alternatives, is_open, number, numbers
 
 LOOPED = frozenset({"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"})
@@ -112,7 +112,7 @@ def _freezing(site: OptimizerSite, callee: ast.expr) -> bool:
             case External(path) if path.endswith(".mark_only_lora_as_trainable"):
                 return True
             case FunctionThing(_, node):
-                for inner in ast.walk(node):
+                for inner in walk(node):
                     match inner:
                         case ast.For(_, ast.Call(ast.Attribute(_, method))) if method in LOOPED and _freezes(inner):
                             return True
@@ -121,7 +121,7 @@ def _freezing(site: OptimizerSite, callee: ast.expr) -> bool:
 
 def _freezes(loop: ast.For) -> bool:
     """Whether a loop takes `requires_grad` away from some of what it goes over."""
-    for node in ast.walk(loop):
+    for node in walk(loop):
         match node:
             case ast.Assign([ast.Attribute(_, "requires_grad")], value):
                 if not (isinstance(value, ast.Constant) and value.value is True):

@@ -11,7 +11,7 @@ from pathlib import Path
 from wdlint.facts.optimizers import OptimizerSite, written_later
 from wdlint.reading.evaluate import Evaluator, parameters
 from wdlint.reading.settings import declared
-from wdlint.reading.tree import Module
+from wdlint.reading.tree import Module, walk
 from wdlint.reading.values import (
     ClassThing,
     FunctionThing,
@@ -84,7 +84,7 @@ def _parameters(site: OptimizerSite) -> Iterator[DroppedSetting]:
     function = module.function(site.call)
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _overrides(site.evaluator, module, function):
         return
-    mentioned = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+    mentioned = {node.id for node in walk(function) if isinstance(node, ast.Name)}
     if "locals" in mentioned or function.args.kwarg is not None:
         return
     for name in parameters(function):
@@ -115,7 +115,7 @@ def _settings(site: OptimizerSite) -> Iterator[DroppedSetting]:
     """Options and fields beside those that a site's call reads: `lr=args.lr`."""
     evaluator, module = site.evaluator, site.module
     frame = evaluator.frame(module)
-    for node in ast.walk(site.call):
+    for node in walk(site.call):
         if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name | ast.Attribute):
             continue
         for option in alternatives(evaluator.evaluate(node, frame)):
@@ -203,7 +203,7 @@ def _read(evaluator: Evaluator, region: list[Path], name: str, declaration: Plac
 
 def _mentions(module: Module, name: str, declaration: Place) -> bool:
     """Whether an attribute, a string or a keyword of that name stands outside of the declaration."""
-    own = set(map(id, ast.walk(declaration.node))) if declaration.module is module else set()
+    own = set(map(id, walk(declaration.node))) if declaration.module is module else set()
     for node in module.nodes_near(re.compile(rf"{re.escape(name)}|getattr")):
         match node:
             case ast.Attribute(_, attribute, ast.Load()) if attribute == name:

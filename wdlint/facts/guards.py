@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from wdlint.reading.tree import walk
 from wdlint.reading.values import Place
 
 
@@ -13,7 +14,7 @@ def looked_at(place: Place | None) -> bool:
     if place is None:
         return False
     last = _key(place.node)
-    nodes = ast.walk(place.node) if last is None else (place.node,)
+    nodes = walk(place.node) if last is None else (place.node,)
     read = frozenset(key for node in nodes if (key := _key(node)) is not None)
     names = re.compile("|".join(map(re.escape, sorted(read))))
     return bool(read) and any(_looks(node, read) for node in place.module.nodes_near(names))
@@ -22,9 +23,9 @@ def looked_at(place: Place | None) -> bool:
 def _looks(node: ast.AST, read: frozenset[str]) -> bool:
     match node:
         case ast.If(test) | ast.IfExp(test) | ast.While(test) | ast.Assert(test):
-            return any(_key(inner) in read for inner in ast.walk(test))
+            return any(_key(inner) in read for inner in walk(test))
         case ast.Assign(targets, value) if not isinstance(value, ast.Constant):
-            converted = any(_key(inner) in read for inner in ast.walk(value))
+            converted = any(_key(inner) in read for inner in walk(value))
             return converted and any(_key(target) in read for target in targets)
         case ast.AugAssign(target):
             return _key(target) in read

@@ -22,6 +22,7 @@ from wdlint.reading.tree import (
     reaching,
     statements_of,
     terminates,
+    walk,
 )
 from wdlint.reading.values import ClassThing, Collection, External, Known, alternatives
 
@@ -107,14 +108,14 @@ def _once(evaluator: Evaluator, module: Module, value: ast.expr) -> bool:
 
 def _own_collection(evaluator: Evaluator, value: ast.expr) -> bool:
     """Whether the project has a method of the same name that is no generator: it may return a list."""
-    called = (node.func for node in ast.walk(value) if isinstance(node, ast.Call))
+    called = (node.func for node in walk(value) if isinstance(node, ast.Call))
     names = {func.attr for func in called if isinstance(func, ast.Attribute) and func.attr in MEMBERS}
     for name in sorted(name for name in names if evaluator.project.defines_method(name)):
         for module in evaluator.mentioning(evaluator.project.defining(name)):
             for node in module.nodes:
                 if not isinstance(node, ast.FunctionDef) or node.name != name or module.owner(node) is None:
                     continue
-                if not any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node)):
+                if not any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in walk(node)):
                     return True
     return False
 
@@ -304,7 +305,7 @@ def _stops(loop: ast.For | ast.AsyncFor) -> bool:
         if not isinstance(node, (*SCOPES, *LOOPS)):
             stack.extend(ast.iter_child_nodes(node))
         elif isinstance(node, LOOPS):
-            stack.extend(inner for inner in ast.walk(node) if isinstance(inner, ast.Return))
+            stack.extend(inner for inner in walk(node) if isinstance(inner, ast.Return))
     return False
 
 

@@ -15,7 +15,7 @@ from wdlint.facts.coefficients import bindings, is_coefficient, is_zero
 from wdlint.reading import calls, conditions, containers
 from wdlint.reading.evaluate import SEARCH, Evaluator, Frame
 from wdlint.reading.selections import Formula
-from wdlint.reading.tree import Module, statements_of
+from wdlint.reading.tree import Module, statements_of, walk
 from wdlint.reading.values import (
     Element,
     External,
@@ -229,7 +229,7 @@ class _Search:
 
     def _product(self, left: ast.expr, right: ast.expr, way: _Way) -> Iterator[Penalty]:
         if ast.dump(left) == ast.dump(right):
-            inside = any(isinstance(n, ast.Attribute) and n.attr in {*CUTS, "data"} for n in ast.walk(left))
+            inside = any(isinstance(n, ast.Attribute) and n.attr in {*CUTS, "data"} for n in walk(left))
             cuts = (Cut(Place(way.frame.module, left), None), *way.cuts) if inside else way.cuts
             yield from self.follow(left, replace(way, squared=True, cuts=cuts))
             return
@@ -437,5 +437,5 @@ def _translated(source: str, names: Bound[str, str], function: ast.AST | None) -
     if function is None:
         return source
     assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-    own = {inner.arg for inner in ast.walk(function.args) if isinstance(inner, ast.arg)}
+    own = {inner.arg for inner in walk(function.args) if isinstance(inner, ast.arg)}
     return None if root in own else source

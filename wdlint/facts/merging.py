@@ -12,7 +12,7 @@ from wdlint.facts.samples import spares
 from wdlint.optimizers import registry
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.selections import Either, Formula, complementary, tells_kinds
-from wdlint.reading.tree import Module, reaching
+from wdlint.reading.tree import Module, reaching, walk
 from wdlint.reading.values import Collection, External, Form, Known, Place, alternatives
 
 
@@ -118,8 +118,8 @@ def _used_apart(whole: Place, operand: ast.expr) -> bool:
     """Whether a list is a group of its own somewhere else: then the split serves that, and one group is a choice."""
     if not isinstance(operand, ast.Name):
         return False
-    module, inside = whole.module, set(map(id, ast.walk(whole.node)))
-    for node in ast.walk(module.scope(whole.node)):
+    module, inside = whole.module, set(map(id, walk(whole.node)))
+    for node in walk(module.scope(whole.node)):
         if not isinstance(node, ast.Name) or node.id != operand.id or id(node) in inside:
             continue
         match module.parents[node]:

@@ -16,7 +16,7 @@ from wdlint.reading import calls
 from wdlint.reading.evaluate import GLANCE, Evaluator, Frame
 from wdlint.reading.growing import grows
 from wdlint.reading.scout import ORDINARY
-from wdlint.reading.tree import Module, statements_of
+from wdlint.reading.tree import Module, statements_of, walk
 from wdlint.reading.values import (
     ClassThing,
     Collection,
@@ -381,7 +381,7 @@ def _is_group(module: Module, container: ast.expr) -> bool:
         return False
     for above in module.ancestors(container):
         if isinstance(above, ast.For) and any(
-            isinstance(n, ast.Name) and n.id == container.id for n in ast.walk(above.target)
+            isinstance(n, ast.Name) and n.id == container.id for n in walk(above.target)
         ):
             return "param_groups" in ast.unparse(above.iter)
     return False

@@ -12,7 +12,7 @@ from wdlint.findings import Span
 from wdlint.reading.containers import target_path
 from wdlint.reading.evaluate import GLANCE, Evaluator
 from wdlint.reading.text import Located, extent_of, span_between
-from wdlint.reading.tree import COMPREHENSIONS, Module, reaching
+from wdlint.reading.tree import COMPREHENSIONS, Module, reaching, walk
 from wdlint.reading.values import (
     Element,
     External,
@@ -143,7 +143,7 @@ def _may_be_words(module: Module, collection: ast.expr) -> bool:
 
 def _may_be_pairs(module: Module, over: ast.expr) -> bool:
     """A first look, before anything is evaluated."""
-    names = {node.id for node in ast.walk(over) if isinstance(node, ast.Name)}
+    names = {node.id for node in walk(over) if isinstance(node, ast.Name)}
     if "named_parameters" in ast.unparse(over):
         return True
     for name in sorted(names):
@@ -187,15 +187,15 @@ def _own_parameters(module: Module, over: ast.expr) -> set[str]:
     cls = next((above for above in module.ancestors(over) if isinstance(above, ast.ClassDef)), None)
     if cls is None or "self.named_parameters" not in ast.unparse(over):
         return set()
-    stored = {n.attr for n in ast.walk(cls) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
-    named = {n.value for n in ast.walk(cls) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    stored = {n.attr for n in walk(cls) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+    named = {n.value for n in walk(cls) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     return stored | (named if "register_parameter" in ast.unparse(cls) else set())
 
 
 def _assigned(module: Module, node: ast.AST, name: str) -> Iterator[ast.expr]:
     """What the class around a node assigns to `self.name`."""
     cls = next((above for above in module.ancestors(node) if isinstance(above, ast.ClassDef)), None)
-    for inner in ast.walk(cls) if cls is not None else ():
+    for inner in walk(cls) if cls is not None else ():
         match inner:
             case ast.Assign([ast.Attribute(ast.Name("self"), attribute)], value) if attribute == name:
                 yield value
@@ -237,7 +237,7 @@ def _iterations(node: ast.AST) -> Iterator[tuple[str, ast.expr, list[ast.expr]]]
 
 def _haystacks(test: ast.expr, variable: str) -> Iterator[ast.expr]:
     """What a test looks for `variable` in, anywhere or at one end."""
-    for node in ast.walk(test):
+    for node in walk(test):
         match node:
             case ast.Compare(ast.Name(needle), [ast.In() | ast.NotIn()], [hay]) if needle == variable:
                 yield hay

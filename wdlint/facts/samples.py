@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from wdlint.reading.conditions import RANKS
 from wdlint.reading.selections import KIND, All, Aspect, Atom, Either, Formula, Not, atoms
+from wdlint.reading.tree import walk
 
 COMPARISONS = {
     ast.Lt: operator.lt,
@@ -129,7 +130,7 @@ def _rank_test(node: ast.Compare) -> tuple[type[ast.cmpop], int, bool] | None:
 
 
 def _is_rank(node: ast.expr) -> bool:
-    names = {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
+    names = {n.attr for n in walk(node) if isinstance(n, ast.Attribute)}
     return bool(names & (RANKS | {"shape", "size"}))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Decay, DecayWriter, Group, OptimizerSite, built_by
 from wdlint.reading.evaluate import Evaluator
-from wdlint.reading.tree import Module, blocks, terminates
+from wdlint.reading.tree import Module, blocks, terminates, walk
 from wdlint.reading.values import Origin, Unknown, alternatives, number
 
 
@@ -132,4 +132,4 @@ def _targets(statement: ast.stmt) -> Iterator[ast.AST]:
 
 
 def _names(node: ast.AST) -> set[str]:
-    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    return {inner.id for inner in walk(node) if isinstance(inner, ast.Name)}

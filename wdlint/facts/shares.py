@@ -14,6 +14,7 @@ from wdlint.facts.structure import twice_or_never
 from wdlint.models.parameters import Inventory, Parameter
 from wdlint.models.wording import described
 from wdlint.reading.evaluate import Evaluator
+from wdlint.reading.tree import walk
 from wdlint.reading.values import Place
 
 
@@ -71,7 +72,7 @@ def _is_second(iterator: ExhaustedIterator, place: Place) -> bool:
     if place.module is not iterator.module:
         return False
     node = place.node.iter if isinstance(place.node, ast.For) else place.node
-    return any(inner is iterator.second for inner in ast.walk(node))
+    return any(inner is iterator.second for inner in walk(node))
 
 
 def never_trained(iterator: ExhaustedIterator, evaluator: Evaluator, built: Inventory | None) -> Shares | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from wdlint.facts.coefficients import bindings, is_coefficient
 from wdlint.reading import callers, containers
 from wdlint.reading.evaluate import GLANCE, Evaluator, Frame
-from wdlint.reading.tree import Module, blocks
+from wdlint.reading.tree import Module, blocks, walk
 from wdlint.reading.values import Collection, Element, Form, Known, Selection, number
 
 MULTIPLIED = frozenset({"mul_", "mul", "multiply_", "multiply"})
@@ -203,7 +203,7 @@ def _interpolates(module: Module, node: ast.AST, target: ast.expr) -> bool:
 
 
 def _adds_to(statement: ast.stmt, name: str) -> bool:
-    for node in ast.walk(statement):
+    for node in walk(statement):
         match node:
             case ast.Call(ast.Attribute(receiver, "add_" | "sub_" | "addcdiv_" | "addcmul_" | "lerp_")):
                 if ast.unparse(_bare(receiver)) == name:

@@ -29,6 +29,7 @@ from wdlint.grouping.values import (
     is_bare,
 )
 from wdlint.grouping.world import Submodule, Tensor
+from wdlint.reading.tree import walk
 from wdlint.reading.values import Known, Place, Unknown, Value
 
 if TYPE_CHECKING:
@@ -260,7 +261,7 @@ def _boolean(run: Interpreter, wanted: bool, operands: list[ast.expr], scope: Sc
 
 def _is_pure(node: ast.expr) -> bool:
     """Whether an expression surely changes nothing."""
-    for inner in ast.walk(node):
+    for inner in walk(node):
         match inner:
             case ast.Call(ast.Name(name) | ast.Attribute(_, name)) if name in PURE:
                 pass
@@ -325,7 +326,7 @@ def _question(run: Interpreter, node: ast.expr, scope: Scope) -> object:
     """What tells a condition from others: its text, and what its names hold. What is called anew in each round of a
     loop may answer differently."""
     key: list[object] = [id(scope.node), ast.unparse(node)]
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, ast.Name):
             here: Scope | None = scope
             while here is not None:
@@ -344,7 +345,7 @@ def _concerns_tensors(run: Interpreter, node: ast.expr, scope: Scope) -> bool:
     """Whether a condition is asked about each parameter or module anew."""
     if not run.subjects and scope.outer is None:
         return False
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, ast.Name):
             here: Scope | None = scope
             while here is not None:

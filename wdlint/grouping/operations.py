@@ -36,7 +36,7 @@ from wdlint.grouping.values import (
 )
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.models.parameters import canonical
-from wdlint.reading.tree import Module
+from wdlint.reading.tree import Module, walk
 from wdlint.reading.values import ClassThing, Known, Origin, Unknown, Value
 
 if TYPE_CHECKING:
@@ -471,7 +471,7 @@ def _models_of(module: Module, owner: ast.AST) -> frozenset[str]:
     """The names that are asked for parameters or modules in a function."""
     return frozenset(
         node.func.value.id
-        for node in ast.walk(owner)
+        for node in walk(owner)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)

@@ -12,6 +12,7 @@ from wdlint.grouping.slicing import bound
 from wdlint.grouping.values import Function, Library, Lost, NotFollowed, Opaque, OwnClass, Raised, Scope
 from wdlint.grouping.world import Submodule
 from wdlint.reading import callers
+from wdlint.reading.tree import walk
 from wdlint.reading.values import (
     ClassThing,
     External,
@@ -115,7 +116,7 @@ def given(node: ast.AST) -> frozenset[str]:
 def _declared(node: ast.AST) -> frozenset[str]:
     """The names that imports and classes inside a function bind: the reading knows them."""
     found: set[str] = set()
-    for inner in ast.walk(node):
+    for inner in walk(node):
         match inner:
             case ast.Import(names) | ast.ImportFrom(_, names):
                 found |= {alias.asname or alias.name.partition(".")[0] for alias in names}
@@ -169,7 +170,7 @@ def _is_plain(value: Any) -> bool:
 
 def _of_a_running_function(node: ast.expr, scope: Scope) -> bool:
     """Whether an expression names what a function is called with: the reading sees all of its calls at once."""
-    names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    names = {inner.id for inner in walk(node) if isinstance(inner, ast.Name)}
     here: Scope | None = scope
     while here is not None:
         if (here.called or here.inner) and any(name in here.names for name in names):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from wdlint.reading.tree import Module
+from wdlint.reading.tree import Module, walk
 
 MUTATORS = frozenset(
     {
@@ -164,8 +164,8 @@ def leaves(body: list[ast.stmt]) -> bool:
 
 def lasting(function: ast.FunctionDef) -> set[str]:
     """The names through which a function may change what was there before it was called."""
-    found = {arg.arg for arg in ast.walk(function.args) if isinstance(arg, ast.arg)} | _changed_by(function)
-    for node in ast.walk(function):
+    found = {arg.arg for arg in walk(function.args) if isinstance(arg, ast.arg)} | _changed_by(function)
+    for node in walk(function):
         match node:
             case ast.Attribute(ast.Name("self"), name, ast.Store()):
                 found.add(f"self.{name}")
@@ -237,7 +237,7 @@ def _bound(body: tuple[ast.stmt, ...]) -> frozenset[str]:
             case ast.Try(_, handlers) | ast.TryStar(_, handlers):
                 found |= {handler.name for handler in handlers if handler.name is not None}
             case ast.Match():
-                captures = [one for one in ast.walk(statement) if isinstance(one, ast.MatchAs | ast.MatchStar)]
+                captures = [one for one in walk(statement) if isinstance(one, ast.MatchAs | ast.MatchStar)]
                 found |= {one.name for one in captures if one.name is not None}
         for expression in _header(statement):
             found |= {node.id for node in _outer(expression) if isinstance(node.ctx, ast.Store | ast.Del)}
@@ -258,13 +258,13 @@ def _outer(node: ast.AST) -> Iterator[ast.Name]:
         case ast.Name():
             yield node
         case ast.Lambda():
-            inside = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
+            inside = {arg.arg for arg in walk(node.args) if isinstance(arg, ast.arg)}
             for default in (*node.args.defaults, *node.args.kw_defaults):
                 if default is not None:
                     yield from _outer(default)
             yield from (name for name in _outer(node.body) if name.id not in inside)
         case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
-            inside = {name.id for g in node.generators for name in ast.walk(g.target) if isinstance(name, ast.Name)}
+            inside = {name.id for g in node.generators for name in walk(g.target) if isinstance(name, ast.Name)}
             yield from _outer(node.generators[0].iter)
             for child in ast.iter_child_nodes(node):
                 yield from (name for name in _outer(child) if name.id not in inside)
@@ -277,7 +277,7 @@ def free(node: ast.AST) -> set[str]:
     """The names that an expression reads from around it, and `self.x` for attributes of `self`."""
     found = {name.id for name in _outer(node) if isinstance(name.ctx, ast.Load)}
     if "self" in found:
-        for inner in ast.walk(node):
+        for inner in walk(node):
             match inner:
                 case ast.Attribute(ast.Name("self"), name, ast.Load()):
                     found.add(f"self.{name}")
@@ -348,7 +348,7 @@ def _target(target: ast.expr, facts: _Facts) -> None:
 
 def _changes(expression: ast.expr, own: frozenset[str], effects: dict[str, set[str]], facts: _Facts) -> None:
     """What the calls in an expression may change."""
-    for node in ast.walk(expression):
+    for node in walk(expression):
         match node:
             case ast.NamedExpr(ast.Name(name)):
                 facts.binds.add(name)
@@ -429,18 +429,19 @@ def _effects(module: Module) -> dict[str, set[str]]:
 
 def _is_callable(value: ast.expr) -> bool:
     """Whether an expression may give a lambda, or a method that changes what it belongs to: `decay.append`."""
-    called = {id(node.func) for node in ast.walk(value) if isinstance(node, ast.Call)}
+    nodes = walk(value)
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     return any(
         isinstance(node, ast.Lambda)
         or (isinstance(node, ast.Attribute) and node.attr in MUTATORS and id(node) not in called)
-        for node in ast.walk(value)
+        for node in nodes
     )
 
 
 @lru_cache(maxsize=1024)
 def _free_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
     """The names that a function reads from around it."""
-    inside = bound(function.body) | {arg.arg for arg in ast.walk(function.args) if isinstance(arg, ast.arg)}
+    inside = bound(function.body) | {arg.arg for arg in walk(function.args) if isinstance(arg, ast.arg)}
     found = {name.id for child in ast.iter_child_nodes(function) for name in _outer(child)} - inside
     for statement in _inner(function.body):
         if isinstance(statement, DEFINITIONS):
@@ -456,7 +457,7 @@ def _changed_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
 def _changed_in(tree: ast.AST) -> set[str]:
     """The names whose objects the code in a tree may change or use up."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Nonlocal(names) | ast.Global(names):
                 found |= set(names)
@@ -525,13 +526,13 @@ def _sharing(statements: list[ast.stmt], own: frozenset[str], effects: dict[str,
             case ast.FunctionDef(name):
                 given = {
                     one
-                    for node in ast.walk(statement)
+                    for node in walk(statement)
                     if isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) and node.value is not None
                     for one in sources(node.value, own)
                 }
                 sharing.link({name, *(given & _free_of(statement)), *effects.get(name, ())})
         for expression in _header(statement):
-            for node in ast.walk(expression):
+            for node in walk(expression):
                 match node:
                     case ast.NamedExpr(target, value) | ast.comprehension(target, value):
                         sharing.link({*roots(target), *sources(value, own)})

@@ -13,6 +13,7 @@ from wdlint.grouping import bare, expressions, operations, scopes
 from wdlint.grouping.slicing import leaves, touched
 from wdlint.grouping.values import Lost, NeverReached, NotFollowed, Object, Once, Opaque, Raised, Scope, is_bare
 from wdlint.grouping.world import Submodule
+from wdlint.reading.tree import walk
 from wdlint.reading.values import Unknown
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _into(run: Interpreter, statement: ast.stmt, scope: Scope, node: ast.expr, a
         case ast.For() | ast.While() if part is statement.orelse:
             raise NotFollowed("it stands in the `else` of a loop")
         case ast.If(test) | ast.While(test):
-            if any(isinstance(inner, ast.NamedExpr) for inner in ast.walk(test)):
+            if any(isinstance(inner, ast.NamedExpr) for inner in walk(test)):
                 run.eval(test, scope)
         case ast.With(items):
             for item in items:
@@ -154,7 +155,7 @@ def _surely_leaves(run: Interpreter, statement: ast.stmt, scope: Scope) -> bool:
 
 
 def _forget(target: ast.expr, scope: Scope) -> None:
-    for inner in ast.walk(target):
+    for inner in walk(target):
         if isinstance(inner, ast.Name):
             scope.names[inner.id] = Opaque(Unknown(f"`{inner.id}` is an item of something unknown"))
 

@@ -14,7 +14,7 @@ from wdlint.models.parameters import Inventory
 from wdlint.models.wrapping import wrapped, wrappers
 from wdlint.reading import calls
 from wdlint.reading.evaluate import Evaluator, Frame
-from wdlint.reading.tree import Module
+from wdlint.reading.tree import Module, walk
 from wdlint.reading.values import (
     ClassThing,
     FunctionThing,
@@ -260,7 +260,7 @@ def _is_filled(product: Product) -> bool:
     if not written or statement is None:
         return True
     block, changes = module.parents[statement], module.mutations(module.scope(call))
-    listed = {inner.id for one in written for inner in ast.walk(one) if isinstance(inner, ast.Name)}
+    listed = {inner.id for one in written for inner in walk(one) if isinstance(inner, ast.Name)}
     if any(module.parents[change] is not block for name in listed for change in changes.get(name, ())):
         return True
     targets: list[ast.expr] = []
@@ -407,7 +407,7 @@ def _altering(module: Module, name: ast.Name) -> set[ast.AST | None]:
         one = waiting.pop()
         if one in methods and one not in constructing:
             constructing.add(one)
-            called = (node.func for node in ast.walk(methods[one]) if isinstance(node, ast.Call))
+            called = (node.func for node in walk(methods[one]) if isinstance(node, ast.Call))
             waiting += [f.attr for f in called if isinstance(f, ast.Attribute) and _is_self(f.value)]
     return {method for name, method in methods.items() if name not in constructing}
 

@@ -36,6 +36,7 @@ from wdlint.models.construction.things import (
 from wdlint.models.kinds import classify
 from wdlint.models.parameters import Inventory, Origin, Parameter, Shape
 from wdlint.reading.evaluate import Evaluator, Frame
+from wdlint.reading.tree import walk
 from wdlint.reading.values import ClassThing, FunctionThing
 
 DECLARATIONS = ("no_weight_decay", "no_weight_decay_keywords")
@@ -128,14 +129,14 @@ def spec_of(thing: ClassThing | FunctionThing) -> str:
 def _only_stored(function: ast.AST, name: str, cls: ast.ClassDef) -> bool:
     """Whether all that a class does with an argument is to keep it as an attribute: it may well be a module."""
     kept: set[str] = set()
-    for node in ast.walk(function):
+    for node in walk(function):
         match node:
             case ast.Assign([ast.Attribute(ast.Name("self"), attribute)], ast.Name(given)) if given == name:
                 kept.add(attribute)
-    uses = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+    uses = [n for n in walk(function) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
     later = (
         node
-        for node in ast.walk(cls)
+        for node in walk(cls)
         if isinstance(node, ast.Attribute) and node.attr in kept and isinstance(node.ctx, ast.Load)
     )
     return bool(kept) and len(uses) == len(kept) and not any(later)
@@ -319,7 +320,7 @@ def _may_set(cls: ast.ClassDef, name: str) -> bool:
     """Whether a class has something of a name but None, or sets it on its objects anywhere, or answers for any name."""
     nothing = {id(one.targets[0]) for one in cls.body if isinstance(one, ast.Assign) and _is_none(one, name)}
     nothing |= {id(one.target) for one in cls.body if isinstance(one, ast.AnnAssign) and _is_none(one, name)}
-    for node in ast.walk(cls):
+    for node in walk(cls):
         match node:
             case _ if id(node) in nothing:
                 pass
@@ -447,7 +448,7 @@ def _called(machine: Machine, cls: Class) -> frozenset[str]:
     called: set[str] = set()
     for one in attributes.lineage(machine, cls):
         if isinstance(one, Class):
-            for node in ast.walk(one.node):
+            for node in walk(one.node):
                 match node:
                     case ast.Call(ast.Attribute(ast.Name("self"), name)):
                         called.add(name)

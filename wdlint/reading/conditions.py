@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wdlint.reading.selections import TRUE, All, Aspect, Atom, Either, Formula, Not, both
-from wdlint.reading.tree import LOOPS, reaching, terminates
+from wdlint.reading.tree import LOOPS, reaching, terminates, walk
 from wdlint.reading.values import (
     ClassThing,
     Collection,
@@ -172,7 +172,7 @@ def _is_rank(node: ast.expr) -> bool:
 
 
 def _is_size(node: ast.expr) -> bool:
-    return any((isinstance(inner, ast.Attribute) and inner.attr in SIZES) for inner in ast.walk(node)) and not _is_rank(
+    return any((isinstance(inner, ast.Attribute) and inner.attr in SIZES) for inner in walk(node)) and not _is_rank(
         node
     )
 

@@ -27,6 +27,7 @@ from wdlint.reading.tree import (
     Function,
     Module,
     reaching,
+    walk,
 )
 from wdlint.reading.values import (
     WIDE,
@@ -60,7 +61,7 @@ DEPTH = 60  # nested evaluations
 STEPS = 6_000  # evaluations for one site
 VISITED = 60  # files looked into for one site
 GLANCE = 20  # the share of a question to which the answer is mostly no
-SEARCH = 5  # that of a search through a whole file
+SEARCH = 15  # that of a search through a whole file; what it has found so far took at most a fifth of this
 INLINED = 8  # calls within calls
 REEXPORTS = 3  # packages that pass a name on
 MOST_USERS = 200
@@ -854,7 +855,7 @@ def defines(module: Module, name: str) -> bool:
 
 
 def _within(node: ast.AST, root: ast.AST) -> bool:
-    return any(inner is node for inner in ast.walk(root))
+    return any(inner is node for inner in walk(root))
 
 
 def _declared_outside(module: Module, scope: ast.AST, name: str) -> bool:

@@ -394,6 +394,19 @@ class Module:
         return self._mutations[scope]
 
 
+def walk(root: ast.AST) -> list[ast.AST]:
+    """What `ast.walk` gives, the outer nodes first, but for contexts and operators: in a third of its time."""
+    found = [root]
+    for node in found:  # grows
+        for name in FIELDS[node.__class__]:
+            value = getattr(node, name)
+            if value.__class__ is list:
+                found += value if None not in value else [child for child in value if child is not None]
+            elif value is not None:
+                found.append(value)
+    return found
+
+
 def _called(node: ast.Call) -> Iterator[tuple[str, ast.Call]]:
     match node.func:
         case ast.Name(name) | ast.Attribute(_, name):
@@ -584,7 +597,7 @@ def _direct(statement: ast.stmt, name: str) -> Binding | None:
 def _walrus(test: ast.expr, statement: ast.stmt, name: str) -> list[Binding]:
     return [
         Binding(statement, "assign", node.value)
-        for node in ast.walk(test)
+        for node in walk(test)
         if isinstance(node, ast.NamedExpr) and node.target.id == name
     ]
 
@@ -655,9 +668,9 @@ def names_bound(statement: ast.AST) -> frozenset[str]:
         case ast.Expr() | ast.Return() | ast.Raise() | ast.Assert() | ast.Pass():
             pass
         case ast.Assign(targets):
-            found |= {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+            found |= {node.id for target in targets for node in walk(target) if isinstance(node, ast.Name)}
         case ast.AnnAssign(target) | ast.AugAssign(target):
-            found |= {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
+            found |= {node.id for node in walk(target) if isinstance(node, ast.Name)}
         case _:
             for block in blocks(statement):
                 for inner in block:
@@ -666,7 +679,7 @@ def names_bound(statement: ast.AST) -> frozenset[str]:
             heads += [item.optional_vars for item in getattr(statement, "items", ())]
             for head in heads:
                 if head is not None:
-                    found |= {node.id for node in ast.walk(head) if isinstance(node, ast.Name)}
+                    found |= {node.id for node in walk(head) if isinstance(node, ast.Name)}
     statement.__dict__["names_bound"] = bound = frozenset(found)
     return bound
 

@@ -37,6 +37,7 @@ from wdlint.models.construction.things import (
     join,
     options,
 )
+from wdlint.reading.tree import walk
 
 UNKNOWN_BASE = "?"
 MODULE = "torch.nn.Module"
@@ -137,7 +138,7 @@ def own_attribute(machine: Machine, cls: Class, name: str) -> Value:
     cls.slots[name] = Opaque(f"`{name}` depends on itself")
     for binding in bindings:
         if binding.value is not None:
-            for node in ast.walk(binding.value):
+            for node in walk(binding.value):
                 if isinstance(node, ast.Name) and node.id != name and cls.module.leaving(cls.node, node.id)[0]:
                     env.slots[node.id] = own_attribute(machine, cls, node.id)
     journal, machine.journal = machine.journal, None

@@ -34,6 +34,7 @@ from wdlint.models.construction.things import (
     listing,
     options,
 )
+from wdlint.reading.tree import walk
 
 
 def evaluate_call(machine: Machine, node: ast.Call, env: Environment) -> Value:
@@ -280,7 +281,7 @@ def _default(machine: Machine, function: Function, name: str, node: ast.expr, ou
         env = outer
         if function.owner is not None:
             env = Environment(function.module, {}, outer)
-            for one in ast.walk(node):
+            for one in walk(node):
                 if isinstance(one, ast.Name) and function.module.leaving(function.owner.node, one.id)[0]:
                     env.slots[one.id] = attributes.own_attribute(machine, function.owner, one.id)
         function.slots[("default", name)] = expressions.evaluate(machine, node, env)

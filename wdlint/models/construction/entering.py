@@ -22,6 +22,7 @@ from wdlint.models.construction.things import (
 )
 from wdlint.reading import values as read
 from wdlint.reading.evaluate import Frame, defines, parameters
+from wdlint.reading.tree import walk
 
 DEEPEST = 12
 
@@ -42,7 +43,7 @@ def _around(machine: Machine, thing: read.FunctionThing) -> Environment:
         return outer
     env = Environment(thing.module, {}, outer)
     own = parameters(thing.node)
-    for node in ast.walk(thing.node.body):
+    for node in walk(thing.node.body):
         match node:
             case ast.Name(name, ast.Load()) if name not in own and not defines(thing.module, name):
                 if name not in names.BUILTINS and thing.module.holds(node):

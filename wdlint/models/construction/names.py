@@ -30,7 +30,7 @@ from wdlint.models.construction.things import (
 )
 from wdlint.reading.evaluate import defines
 from wdlint.reading.imports import module_file, source_file, starred, submodule_file
-from wdlint.reading.tree import Binding, Module, reaching
+from wdlint.reading.tree import Binding, Module, reaching, walk
 
 HARMLESS = frozenset(
     [
@@ -202,7 +202,7 @@ def _register(machine: Machine, module: Module, node: ast.AST, registry: Module)
 
 
 def _mentions(value: ast.expr, name: str) -> bool:
-    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))
+    return any(isinstance(node, ast.Name) and node.id == name for node in walk(value))
 
 
 def _mutate(machine: Machine, module: Module, name: str, value: Value) -> None:
