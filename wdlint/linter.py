@@ -234,7 +234,7 @@ def _mistakes(context: Context) -> Iterator[Any]:
     divided = [
         one for one in sites(context.evaluator, context.module) if isinstance(one, OptimizerSite) and divides(one)
     ]
-    if not divided and not library_sites.may_be_in(context.module):
+    if not divided and not any(True for _ in library_sites.sites(context.evaluator, context.module)):
         return  # what runs grouping code takes as long to import as all the rest
     from wdlint.facts.mistakes import of_module
 
@@ -242,6 +242,10 @@ def _mistakes(context: Context) -> Iterator[Any]:
 
 
 def _drifts(context: Context) -> Iterator[Any]:
+    from wdlint.lock.lockfile import locks
+
+    if not any(True for _ in locks(context.module.path, context.evaluator.project.root)):
+        return
     from wdlint.facts.locked import drifts
 
     yield from drifts(context.evaluator, context.module, context.settings.built)

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Seconds of work before others are called in: some ten times what it costs to start them. A spawned process
+# Seconds of work before others are called in: several times what it costs to start them. A spawned process
 # imports everything anew, a forked one has it.
-ALONE = {"fork": 0.25, "spawn": 3.0}
+ALONE = {"fork": 0.1, "spawn": 3.0}
 MANY = 500  # files that are worth several processes, whatever the first ones take
 CHUNK = 30  # files that one process looks at before it says what it has seen
 BATCH = 8  # tasks handed to a worker at once

@@ -6,12 +6,10 @@ import ast
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wdlint.facts.optimizers import Group, OptimizerSite, related, writers
 from wdlint.findings import Span
-from wdlint.grouping.interpreter import Interpreter, Outcome, outcomes
-from wdlint.grouping.operations import in_order
 from wdlint.grouping.values import Bare, Forced, NotFollowed, Once, Opaque, Step, Table, Trail, number_of
 from wdlint.grouping.world import Submodule, Tensor, World, world
 from wdlint.models.expressions import altered, of_value
@@ -20,6 +18,9 @@ from wdlint.models.wrapping import ATTRIBUTES, wrapped, wrappers
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module, statements_of, walk
 from wdlint.reading.values import Instance, Known, Place, Product, Unknown, Value, alternatives, number, numbers
+
+if TYPE_CHECKING:  # what runs grouping code takes as long to import as all the rest
+    from wdlint.grouping.interpreter import Interpreter, Outcome
 
 UNKNOWN_MODEL = "the model is not known; --model settles it, such as --model train.py:build_model"
 
@@ -286,6 +287,8 @@ def followed(site: OptimizerSite, built: Inventory | None) -> Iterator[Assignmen
             groups += _groups(site, run, [run.value_at(added, site.module)])
         return groups, run.frozen
 
+    from wdlint.grouping.interpreter import outcomes
+
     for outcome in outcomes(site.evaluator, worlds, work, same_groups):
         yield assigned(site, worlds, outcome)
 
@@ -362,6 +365,8 @@ def _group(site: OptimizerSite, run: Interpreter, table: dict[Any, Any]) -> Made
 
 
 def _listed(run: Interpreter, value: Any) -> list[Any]:
+    from wdlint.grouping.operations import in_order
+
     match value:
         case list() | tuple() | Once() | KeysView() | ValuesView() | ItemsView():
             return list(value)

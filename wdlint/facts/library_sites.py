@@ -85,14 +85,9 @@ class LibrarySite:
         return self.module.span(self.place.node if here else self.call)
 
 
-def may_be_in(module: Module) -> bool:
-    """A first look, before anything is evaluated."""
-    return any(name in module.source.text for name in ("Trainer(", "create_optimizer", "build_optim_wrapper"))
-
-
 def sites(evaluator: Evaluator, module: Module) -> Iterator[LibrarySite]:
     """The calls of a module whose model and weight decay are given there."""
-    if not may_be_in(module):
+    if not any(name in module.source.text for name in ("Trainer(", "create_optimizer", "build_optim_wrapper")):
         return
     frame = evaluator.frame(module)
     for node in module.of(ast.Call):

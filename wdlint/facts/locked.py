@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from wdlint.facts.assignment import Assignment, Failed, MadeGroup, assignments
@@ -17,7 +16,7 @@ from wdlint.facts.optimizers import OptimizerSite, sites
 from wdlint.findings import Unresolved
 from wdlint.grouping.world import World
 from wdlint.lock.decays import Place, Used
-from wdlint.lock.lockfile import FILE, BadLock, Lock, Row, read
+from wdlint.lock.lockfile import BadLock, Lock, Row, locks, read
 from wdlint.lock.moved import finder
 from wdlint.models.parameters import Inventory, Origin
 from wdlint.optimizers import registry
@@ -64,7 +63,7 @@ def drifts(evaluator: Evaluator, module: Module, built: Inventory | None) -> Ite
     for site in sites(evaluator, module):
         if isinstance(site, OptimizerSite):
             found.setdefault(_function(site), []).append(site)
-    for path in _locks(module.path, evaluator.project.root) if found else ():
+    for path in locks(module.path, evaluator.project.root) if found else ():
         shown = evaluator.project.shown(path)
         try:
             lock = read(path)
@@ -80,21 +79,6 @@ def drifts(evaluator: Evaluator, module: Module, built: Inventory | None) -> Ite
             elif used:
                 reason = f"{function} builds {len(several)} optimizers here, {len(used)} there"
                 yield Unresolved(several[0].span, f"not compared with {shown}: {reason}")
-
-
-def _locks(file: Path, root: Path) -> Iterator[Path]:
-    """The files called decay.lock or NAME.decay.lock beside a file and in the folders above it, up to the root."""
-    for folder in file.absolute().parents:
-        if not folder.is_relative_to(root.absolute()):
-            break
-        yield from _in_folder(folder)
-
-
-@cache
-def _in_folder(folder: Path) -> tuple[Path, ...]:
-    return tuple(
-        sorted(path for path in folder.glob(f"*{FILE}") if path.name == FILE or path.name.endswith(f".{FILE}"))
-    )
 
 
 def _function(site: OptimizerSite) -> str:

@@ -10,6 +10,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,18 @@ def _row(pattern: str, value: Any) -> Row:
         if one["optimizer"] != "none"
     )
     return Row(pattern, int(tables[0].get("count", 1)), tuple(places))
+
+
+def locks(file: Path, root: Path) -> Iterator[Path]:
+    """The files called decay.lock or NAME.decay.lock beside a file and in the folders above it, up to the root."""
+    for folder in file.absolute().parents:
+        if not folder.is_relative_to(root.absolute()):
+            break
+        yield from _in_folder(folder)
+
+
+@cache
+def _in_folder(folder: Path) -> tuple[Path, ...]:
+    return tuple(
+        sorted(path for path in folder.glob(f"*{FILE}") if path.name == FILE or path.name.endswith(f".{FILE}"))
+    )

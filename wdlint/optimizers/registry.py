@@ -7,7 +7,6 @@ the tables that are asked for are parsed: an index of import paths finds a table
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -222,6 +221,8 @@ def _law(text: str) -> Law:
 
 
 def _table(text: str) -> dict[str, Any]:
+    import tomllib
+
     return tomllib.loads(text)
 
 
