@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wdlint.reading import calls
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.project import Project
 from wdlint.reading.text import read_source
@@ -778,3 +779,15 @@ def test_a_folder_that_nothing_marks_as_a_project_is_bounded(
     assert found() == (everything if mark else ours)
     monkeypatch.setattr("wdlint.reading.project.MOST_FILES", 2)
     assert found() == (everything if mark else ["near/one.py", "train.py"])
+
+
+@pytest.mark.parametrize("given", ["1, 2", "a=1", "b=2, a=1", "1, *rest", "*rest", "**more", "1, c=3", "1, 2, 3, d=4"])
+@pytest.mark.parametrize("name", ["a", "b", "c", "args", "kwargs"])
+@pytest.mark.parametrize("bound", [False, True])
+def test_one_argument_is_bound_as_all_are(given: str, name: str, bound: bool, tmp_path: Path) -> None:
+    text = f"rest = (5, 6)\nmore = {{'b': 7}}\ndef f(self, a, b=0, *args, c=1, **kwargs): ...\ng({given})\n"
+    evaluator = laid_out(tmp_path, {"train.py": text})
+    module = module_of(evaluator, "train.py")
+    (function,), (call,) = module.of(ast.FunctionDef), module.calls("g")
+    every = calls.bind(evaluator, function, call, evaluator.frame(module), bound)
+    assert calls.argument(evaluator, function, call, evaluator.frame(module), name, bound) == every.get(name)

@@ -13,6 +13,7 @@ import pytest
 
 from wdlint import runner
 from wdlint.looking import LintSettings
+from wdlint.results import FileResult
 from wdlint.runner import Crash, Lost, Task, run
 
 
@@ -116,3 +117,36 @@ def _works(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Task]:
+    """A project that is looked at before it is checked, and then chunk by chunk of two files."""
+    monkeypatch.setattr(runner, "MANY", 2)
+    monkeypatch.setattr(runner, "CHUNK", 2)
+    texts = {
+        "helper.py": "from torch.optim import Adam\ndef make(params, wd):\n    return Adam(params, weight_decay=wd)\n",
+        "idle.py": "x = 1\n",
+        "module.py": "import helper\nopt = helper.make(model.parameters(), 0.1)\n",
+        "train.py": "from helper import make\nopt = make(model.parameters(), wd=0.5)\n",
+        "two.py": "print 'optim'\nAdam(lr=1)\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    settings = LintSettings(frozenset({"WD101", "WD900"}))
+    return [Task(str(tmp_path / name), name, str(tmp_path), settings) for name in texts]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, None])
+def test_a_first_look_changes_nothing(jobs: int | None, many: list[Task]) -> None:
+    runner.project.cache_clear()
+    looked = list(runner.check_all(many, jobs))
+    runner.project.cache_clear()
+    assert looked == list(run(runner.check, many, 1))
+    results = [result for _, result in looked if isinstance(result, FileResult)]
+    assert [finding.code for result in results for finding in result.findings] == ["WD101", "WD900"]
+
+
+def test_a_first_look_that_ends_its_process_costs_nothing(many: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "is_marked", lambda data, settings: os._exit(7))
+    assert [result for _, result in runner.check_all(many, 2)] == [result for _, result in run(runner.check, many, 1)]

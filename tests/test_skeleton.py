@@ -15,7 +15,7 @@ from wdlint.reading import project, skeleton
 from wdlint.reading.project import Project
 from wdlint.reading.skeleton import SMALLEST, unread
 from wdlint.reading.text import Source, parse
-from wdlint.reading.tree import Module
+from wdlint.reading.tree import Module, walk
 
 PADDING = "\n".join(f"value_{number} = {number}" for number in range(SMALLEST // 12))
 HOME = Path(wdlint.__file__).parent
@@ -117,3 +117,31 @@ def test_every_file_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert sum(result.sites for result in found) == 1
     assert whole["helper.py"] == 1
     assert {*whole.values(), *looked.values(), *definitions.values()} == {1}
+
+
+SEARCHED = "def f(model):\n    kept = model.parameters()\n    return list(kept)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        (f"{SEARCHED}\ndef g():\n    print 'two'\n", []),  # nobody looks into g
+        (f"{SEARCHED.replace('return ', '')}    return list(kept)\n\ndef g():\n    pass\n", ["WD205"]),
+        (f"{SEARCHED}\ndef g():\n    x = filter(h, m.parameters())\n    print 'two'\n", ["WD900"]),
+        (f"{SEARCHED}\ndef g():\n    print(lr=0.1, weight_decay=0)\n    print 'two'\n", ["WD900"]),
+        (f"{SEARCHED}\ndef g(:\n    pass\n", []),
+        (f"{SEARCHED}\nprint 'two'\n", ["WD900"]),
+    ],
+)
+def test_only_definitions_that_may_hold_a_fact_are_parsed(text: str, codes: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(f"{text}{PADDING}\n")
+    settings = LintSettings(frozenset({"WD205", "WD900"}))
+    found = check_path(path, path.name, Project(tmp_path), settings).findings
+    assert [finding.code for finding in found] == codes
+
+
+def test_walking_gives_what_ast_gives() -> None:
+    tree = ast.parse(Path(__file__).read_text())
+    left_out = (ast.expr_context, ast.operator, ast.cmpop, ast.unaryop, ast.boolop)
+    assert walk(tree) == [node for node in ast.walk(tree) if not isinstance(node, left_out)]
