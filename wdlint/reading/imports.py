@@ -167,13 +167,13 @@ def _gives_function(project: Project, path: Path, statement: Import, name: str, 
     return depth < MOST_PASSED_ON and found != path and is_function(project, found, name, depth + 1)
 
 
-def targets(project: Project, path: Path, statement: Import) -> Iterator[Path]:
-    """The project's files that an import statement of a file reads."""
+def targets(project: Project, path: Path, statement: Import, word: str | None = None) -> Iterator[Path]:
+    """The project's files that an import statement of a file reads; `word`: at least those of that name."""
     found = source_file(project, path, statement.level, statement.module)
     if found is not None:
         yield found
     if found is None or found.name == "__init__.py":
-        for name in statement.names:
+        for name in statement.names if word is None else {word}.intersection(statement.names):
             below = submodule_file(project, path, statement.level, statement.module, name)
             if below is not None:
                 yield below

@@ -165,7 +165,7 @@ class Project:
         return self._found[key]
 
     def importers(self, word: str) -> Mapping[Path, list[Path]]:
-        """By file, those that import it in a statement that mentions a word, as a module or a name."""
+        """By file of that name, those that import it: as a module, or by its name from a package."""
         if word not in self._importers:
             found: dict[Path, list[Path]] = {}
             token = word.encode(errors="replace")
@@ -173,7 +173,7 @@ class Project:
                 naming = (statement for statement in self.digest(path).imports if token in statement)
                 for statement in chain.from_iterable(map(imported, naming)):
                     if word in statement.names or word == statement.module.rpartition(".")[2]:
-                        for target in targets(self, path, statement):
+                        for target in targets(self, path, statement, word):
                             found.setdefault(target, []).append(path)
             self._importers[word] = found
         return self._importers[word]
