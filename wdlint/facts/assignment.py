@@ -16,7 +16,7 @@ from wdlint.models.expressions import altered, of_value
 from wdlint.models.parameters import Inventory, Origin
 from wdlint.models.wrapping import ATTRIBUTES, wrapped, wrappers
 from wdlint.reading.evaluate import Evaluator
-from wdlint.reading.tree import Module, statements_of, walk
+from wdlint.reading.tree import Module, statements_of
 from wdlint.reading.values import Instance, Known, Place, Product, Unknown, Value, alternatives, number, numbers
 
 if TYPE_CHECKING:  # what runs grouping code takes as long to import as all the rest
