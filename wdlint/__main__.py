@@ -1,5 +1,5 @@
 """`python -m wdlint`."""
 
-from wdlint.cli import main
+from wdlint.cli import program
 
-main()
+program()

@@ -17,6 +17,21 @@ def main() -> None:
     sys.exit(status)
 
 
+def program() -> None:
+    """The command. A check ends at once: taking the interpreter apart takes as long as telling a run again."""
+    try:
+        main()
+    except SystemExit as end:
+        if sys.argv[1:2] != ["check"] or not isinstance(end.code, int):
+            raise
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                raise end from None
+        os._exit(end.code)
+
+
 def _run(words: list[str]) -> int:
     if words[:1] == ["check"]:
         from wdlint import replay
