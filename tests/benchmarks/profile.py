@@ -73,6 +73,8 @@ def main(folder: str) -> None:
     _timed(skeleton, "_parsed", "parsing what is looked up")
     _timed(tree.Parents, "below", "indexing trees")
     _timed(project.Project, "importers", "who imports whom")
+    _timed(project, "digest", "digests")
+    _timed(linter.importlib, "import_module", "imports")
     _timed(linter, "_checks", "imports")
     facts = linter._facts
     linter._facts = lambda context, wanted: _steps(facts(context, wanted), "facts")
