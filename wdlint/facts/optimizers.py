@@ -358,6 +358,13 @@ _WRITTEN = re.compile("weight_decay[\"']\\]")
 
 def writers(module: Module) -> list[DecayWriter]:
     """All writers of a module."""
+    if "writers" not in module.memory:
+        module.memory["writers"] = _writers(module)
+    found: list[DecayWriter] = module.memory["writers"]
+    return found
+
+
+def _writers(module: Module) -> list[DecayWriter]:
     found: list[DecayWriter] = []
     for node in module.nodes_near(_WRITTEN):
         match node:

@@ -145,6 +145,7 @@ class Module:
     whole: bool = False
     sought: frozenset[int] | None = None
     settings: dict[str, list[ast.Call]] | None = None  # kept by wdlint.reading.settings
+    memory: dict[str, Any] = field(default_factory=dict)  # what others found in it, by keys of theirs
     _of: dict[tuple[type[ast.AST], ...], list[ast.AST]] = field(default_factory=dict)
     _named: dict[Naming[Any, Any], dict[str, list[Any]]] = field(default_factory=dict)
     _below: dict[tuple[Naming[Any, Any], int], dict[str, list[Any]]] = field(default_factory=dict)
