@@ -431,6 +431,8 @@ def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, f
             if isinstance(receiver, ast.IfExp):
                 receiver, chosen = _arm(evaluator, receiver, name, frame)
             keys = _keys(evaluator, receiver, frame)
+            if any(not isinstance(key, Known) or key.origin.settable for key in keys):
+                chosen = (*chosen, conditions.other(ast.unparse(receiver)))  # one of several lists, by turns
             if method in ("append", "add", "appendleft") and len(arguments) == 1:
                 added = evaluator.evaluate(arguments[0], frame)
                 if _may_be_tensor(added, arguments[0]):
