@@ -96,8 +96,8 @@ def _frozen_by_name(site: OptimizerSite, selection: Selection) -> bool:
         if statement.lineno >= site.call.lineno:
             continue
         match statement:
-            case ast.For(_, ast.Call(ast.Attribute(model, method))) if method in LOOPED:
-                if ast.unparse(model) == selection.source and _freezes(statement):
+            case ast.For(_, ast.Call(ast.Attribute(model, method))):
+                if ast.unparse(model) == selection.source and _freezes_some(statement, method):
                     return True
             case ast.Expr(ast.Call(callee, arguments)):
                 if selection.source in map(ast.unparse, arguments) and _freezing(site, callee):
@@ -114,9 +114,15 @@ def _freezing(site: OptimizerSite, callee: ast.expr) -> bool:
             case FunctionThing(_, node):
                 for inner in walk(node):
                     match inner:
-                        case ast.For(_, ast.Call(ast.Attribute(_, method))) if method in LOOPED and _freezes(inner):
+                        case ast.For(_, ast.Call(ast.Attribute(_, method))) if _freezes_some(inner, method):
                             return True
     return False
+
+
+def _freezes_some(loop: ast.For, method: str) -> bool:
+    """Whether a loop over a model freezes what a test picks; without one, whole parts are frozen, of all kinds."""
+    tested = method == "named_parameters" or any(isinstance(inner, ast.If) for inner in ast.walk(loop))
+    return method in LOOPED and tested and _freezes(loop)
 
 
 def _freezes(loop: ast.For) -> bool:
