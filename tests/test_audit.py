@@ -320,6 +320,52 @@ def test_a_decay_set_later_is_judged_as_it_is(tmp_path: Path) -> None:
     assert done.stdout.split() == ["WD501"]
 
 
+@pytest.mark.parametrize(
+    ("decay", "expected"),
+    [(float("nan"), ["WD501"]), (-1.0, ["WD501"]), (None, ["WD501"]), (0.3, ["WD400"]), (0.0, [])],
+)
+def test_the_decay_of_a_single_group_is_the_one_that_it_holds(decay: Any, expected: list[str]) -> None:
+    """Though the constructor was given another: `optimizer.param_groups[0]["weight_decay"] = ...`."""
+    model = net()
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.0)
+    optimizer.param_groups[0]["weight_decay"] = decay
+    assert codes(wdlint.audit(model, optimizer)) == expected
+
+
+def test_a_list_is_no_decay() -> None:
+    model = net()
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.0)
+    optimizer.param_groups[0]["weight_decay"] = [0.1]
+    (note,) = wdlint.audit(model, optimizer).notes
+    assert note == "weight_decay of group 0 of AdamW is a list, not a number"
+
+
+def test_what_no_group_holds_is_named_and_what_two_optimizers_hold() -> None:
+    model = net()
+    some = torch.optim.AdamW(model[1].parameters(), weight_decay=0.0)
+    (note,) = wdlint.audit(model, some).notes
+    assert note.startswith("5 trainable parameters are in no group: 1 weight matrix (3.weight), 1 norm gain (2.weight)")
+    more = torch.optim.SGD(model.parameters(), 0.1)
+    (note,) = wdlint.audit(model, [some, more]).notes
+    assert note.startswith("2 parameters are held by several of the optimizers, each of which updates it: 1 weight")
+
+
+def test_a_part_of_the_model_is_not_taken_for_all_of_it() -> None:
+    model = net()
+    report = wdlint.audit(model, torch.optim.AdamW(model[3].parameters(), weight_decay=0.1))
+    (finding,) = report.findings
+    assert (finding.code, "all 7" in finding.message) == ("WD400", False)
+
+
+def test_optimizers_may_stand_in_a_dict_and_a_kind_alone() -> None:
+    model = net()
+    optimizer = torch.optim.AdamW(split(model, 0.1))
+    assert len(wdlint.audit(model, {"all": optimizer}).optimizers) == 1
+    assert codes(wdlint.audit(model, optimizer, decay="embedding")) == []
+    sizes = [len(group["params"]) for group in wdlint.param_groups(model, 0.1, decay="embedding")]
+    assert sizes == [3, 4]
+
+
 def test_an_empty_group_is_named() -> None:
     model = net()
     report = wdlint.audit(model, torch.optim.AdamW([*split(model, 0.1), {"params": [], "weight_decay": 0.0}]))
@@ -353,6 +399,9 @@ def test_a_stale_state_is_named() -> None:
         (net(), 3, "the optimizer must be a torch optimizer or a list of them, not int"),
         (net(), torch.optim.SGD, "the optimizer must be a torch optimizer or a list of them, not type"),
         (net(), [], "the list of optimizers is empty"),
+        (net(), {}, "the list of optimizers is empty"),
+        (net(), None, "the optimizer must be a torch optimizer or a list of them, not None"),
+        (None, torch.optim.SGD([nn.Parameter(torch.zeros(1))], 0.1), "the model must be a torch.nn.Module, not None"),
     ],
 )
 def test_what_is_no_model_and_what_is_no_optimizer(model: Any, optimizer: Any, error: str) -> None:
@@ -369,6 +418,11 @@ def test_wrong_words_are_refused() -> None:
         wdlint.audit(model, optimizer).raise_for("bad")
     with pytest.raises(ValueError, match="weight_decay must be a number of 0 or more"):
         wdlint.param_groups(model, -0.1)
+    with pytest.raises(ValueError, match="weight_decay must be a number of 0 or more"):
+        wdlint.param_groups(model, float("inf"))
+    for steps in ("7", True, float("nan"), 0):
+        with pytest.raises(ValueError, match="total_steps must be a number above 0"):
+            wdlint.audit(model, optimizer, total_steps=steps)
     with pytest.raises(ValueError, match="nothing to train"):
         wdlint.param_groups(model.requires_grad_(False))
 
@@ -451,7 +505,7 @@ def test_the_length_of_a_run_is_read_from_a_scheduler_and_from_arguments() -> No
     assert report.run.rates == pytest.approx(1500, rel=1e-3)
     (group,) = report.to_dict()["groups"]
     assert 1 - group["left"] == pytest.approx(0.0003, rel=1e-2)  # research/domain.md: BERT fine-tuning
-    with pytest.raises(ValueError, match="total_steps must be above 0"):
+    with pytest.raises(ValueError, match="total_steps must be a number above 0"):
         wdlint.audit(model, optimizer, total_steps=0)
 
 

@@ -12,7 +12,7 @@ from wdlint.facts.optimizers import Group, OptimizerSite, related, writers
 from wdlint.findings import Span
 from wdlint.grouping.values import Bare, Forced, NotFollowed, Once, Opaque, Step, Table, Trail, number_of
 from wdlint.grouping.world import Submodule, Tensor, World, world
-from wdlint.models.expressions import altered, of_value
+from wdlint.models.expressions import altered, is_part, of_value
 from wdlint.models.parameters import Inventory, Origin
 from wdlint.models.wrapping import ATTRIBUTES, wrapped, wrappers
 from wdlint.reading.evaluate import Evaluator
@@ -145,7 +145,7 @@ class Worlds:
     def of_receiver(self, node: ast.expr, module: Module) -> World | None:
         """The model that an expression names: the one in the code, else the one that the user had built."""
         found = self.of_value(self.evaluator.evaluate(node, self.evaluator.frame(module)))
-        if found is not None or self.built is None or _is_part(node, module, self.built):
+        if found is not None or self.built is None or is_part(node, module, self.built):
             return found
         if "built" not in self.known:
             self.known["built"] = world(self.built)
@@ -215,22 +215,6 @@ class Worlds:
         made = self.known[key]
         assert made is not None
         return made
-
-
-def _is_part(node: ast.expr, module: Module, whole: Inventory) -> bool:
-    """Whether an expression may name a part of a model rather than all of it: `model.head`, `self.net.head`.
-
-    `self.model` is all of it, but within its own class.
-    """
-    names: list[str] = []
-    while isinstance(node, ast.Attribute):
-        names.insert(0, node.attr)
-        node = node.value
-    if isinstance(node, ast.Name) and node.id == "self":
-        around = next((one for one in module.ancestors(node) if isinstance(one, ast.ClassDef)), None)
-        if around is not None and around.name != whole.model_class:
-            names = names[1:]
-    return any(name in whole.modules for name in names)
 
 
 def identity(value: Value | None) -> object:

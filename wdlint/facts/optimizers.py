@@ -596,6 +596,8 @@ def build(
     if added and variants:
         variants = tuple((*variant, *added) for variant in variants)
     if real is not None:
+        if len(real.groups) == 1 and variants and all(len(v) == 1 and v[0].mapping is None for v in variants):
+            arguments = _really(arguments, False, Given(real.groups[0], ()), Place(module, node))
         variants = tuple(tuple(_really_held(variant, real)) for variant in variants)
     return OptimizerSite(evaluator, module, node, optimizers, maybe, arguments, open_, variants, reason, added)
 

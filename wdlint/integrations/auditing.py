@@ -9,6 +9,7 @@ from wdlint.findings import Severity
 from wdlint.grouping.policy import policy as named_policy
 from wdlint.live.audit import audit
 from wdlint.live.report import Report
+from wdlint.live.values import several
 
 
 class Auditing:
@@ -33,7 +34,7 @@ class Auditing:
         if fail_on is not None and fail_on not in list(Severity):
             raise ValueError(f"fail_on is None or one of {', '.join(Severity)}, not {fail_on!r}")
         if policy is not None:
-            named_policy(policy, decay, no_decay)
+            named_policy(policy, several(decay), several(no_decay))
         self.report: Report | None = None
         self._fail_on = fail_on
         self._asked = {"policy": policy, "decay": decay, "no_decay": no_decay}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +22,16 @@ from wdlint.live.report import Report
 from wdlint.live.schedule import run_of
 from wdlint.live.sources import own, running_code, tree_of
 from wdlint.live.table import memberships
+from wdlint.live.values import is_plain, several
 from wdlint.looking import LintSettings
+from wdlint.models.wording import counted
 from wdlint.optimizers import added, registry
 from wdlint.optimizers.added import Added
 from wdlint.report.inventory.of_code import code_table
 from wdlint.report.place import place
+
+# Rules that name what is in no group.
+LEFT_OUT = ("parameter-in-no-group",)
 
 
 def audit(
@@ -63,8 +69,8 @@ def audit(
     judged_by = LintSettings(
         settings.codes(code.root / "train.py"),
         policy=policy or settings.policy,
-        decay=tuple(decay) or settings.decay,
-        no_decay=tuple(no_decay) or settings.no_decay,
+        decay=several(decay) or settings.decay,
+        no_decay=several(no_decay) or settings.no_decay,
         optimizers=(*settings.optimizers, *_saved()),
     )
     standard = named_policy(judged_by.policy, judged_by.decay, judged_by.no_decay)
@@ -118,6 +124,17 @@ def _notes(model: LiveModel, optimizers: Sequence[LiveOptimizer], judged: Judged
         )
     if judged.suppressed:
         yield f"{judged.suppressed} findings are suppressed by comments in the code"
+    if not any(finding.name in LEFT_OUT for finding in judged.findings):
+        held = frozenset[str]().union(*(optimizer.held for optimizer in optimizers))
+        left = [parameter for parameter in model.inventory.trainable if parameter.name not in held]
+        if left:
+            some = "1 trainable parameter is" if len(left) == 1 else f"{len(left)} trainable parameters are"
+            yield f"{some} in no group: {counted(left)}"
+    twice = Counter(name for optimizer in optimizers for name in optimizer.held)
+    shared = [parameter for parameter in model.inventory.parameters if twice[parameter.name] > 1]
+    if shared:
+        some = "1 parameter is" if len(shared) == 1 else f"{len(shared)} parameters are"
+        yield f"{some} held by several of the optimizers, each of which updates it: {counted(shared)}"
     for optimizer, here, elsewhere in zip(optimizers, judged.built_at, judged.elsewhere, strict=True):
         yield from optimizer.notes
         if elsewhere:
@@ -127,8 +144,9 @@ def _notes(model: LiveModel, optimizers: Sequence[LiveOptimizer], judged: Judged
         for index, group in enumerate(optimizer.groups):
             if not group.members and not group.foreign:
                 yield f"group {index} of {optimizer.name} is empty"
-            if type(optimizer.decays[index]).__name__ == "Tensor":
-                yield f"weight_decay of group {index} of {optimizer.name} is a tensor, not a number"
+            kind = type(optimizer.decays[index]).__name__
+            if kind == "Tensor" or not is_plain(optimizer.decays[index]):
+                yield f"weight_decay of group {index} of {optimizer.name} is a {kind.lower()}, not a number"
         foreign = [shape for group in optimizer.groups for shape in group.foreign]
         if foreign:
             total = len(foreign) + sum(len(group.members) for group in optimizer.groups)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from wdlint.grouping.policy import policy as named_policy
 from wdlint.live.models import live_model
+from wdlint.live.values import several
 from wdlint.models.parameters import Parameter
 
 
@@ -46,12 +48,12 @@ def param_groups(
     Raises TypeError for what is no model, ValueError for a policy that does not exist or cannot tell, a negative
     weight decay, a key that the groups need themselves, and a model that has nothing to train.
     """
-    if not isinstance(weight_decay, int | float) or isinstance(weight_decay, bool) or not weight_decay >= 0:
+    if not isinstance(weight_decay, int | float) or isinstance(weight_decay, bool) or not 0 <= weight_decay < math.inf:
         raise ValueError(f"weight_decay must be a number of 0 or more, not {weight_decay!r}")
     for key in ("params", "weight_decay"):
         if key in settings:
             raise ValueError(f"{key!r} is a key that the groups have already")
-    judge = named_policy(policy, decay, no_decay)
+    judge = named_policy(policy, several(decay), several(no_decay))
     seen = live_model(model)
     sides: dict[int, tuple[Any, bool, str]] = {}
     for parameter in seen.inventory.trainable:

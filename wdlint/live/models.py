@@ -49,7 +49,9 @@ def live_model(model: Any) -> LiveModel:
     """What there is to decay in a model. Raises TypeError for what is none."""
     model = _engine(model)
     if not is_module(model):
-        raise TypeError(f"the model must be a torch.nn.Module, not {_article(type(model).__name__)}")
+        raise TypeError(
+            f"the model must be a torch.nn.Module, not {'None' if model is None else _article(type(model).__name__)}"
+        )
     raw = worker.describe(model)
     held = {id(tensor): tensor for tensor in model.parameters()}
     names: dict[int, tuple[str, ...]] = {id(tensor): (name,) for name, tensor in model.named_parameters()}

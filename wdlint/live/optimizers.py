@@ -88,13 +88,21 @@ def each(given: Any) -> Iterator[Any]:
         for one in given:
             yield from each(one)
         return
+    if isinstance(given, dict):
+        given = list(given.values())
+        yield from each(given)
+        return
     several = getattr(given, "optimizers", None) or getattr(given, "chained_optimizers", None)
     if isinstance(several, list | tuple) and several and all(map(_is_optimizer, several)):
         yield from several
         return
     if not _is_optimizer(given):
-        raise TypeError(f"the optimizer must be a torch optimizer or a list of them, not {type(given).__name__}")
+        raise TypeError(f"the optimizer must be a torch optimizer or a list of them, not {_kind(given)}")
     yield given
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else type(value).__name__
 
 
 def _is_optimizer(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from numbers import Real
 from typing import Any
 
 from wdlint.live.effect import Run
@@ -16,8 +17,8 @@ def run_of(steps_per_epoch: float | None, total_steps: int | None, scheduler: An
     `arguments`: transformers' TrainingArguments. Raises ValueError for numbers that are not above 0.
     """
     for name, value in (("steps_per_epoch", steps_per_epoch), ("total_steps", total_steps)):
-        if value is not None and not value > 0:
-            raise ValueError(f"{name} must be above 0, not {value!r}")
+        if value is not None and (isinstance(value, bool | str) or not isinstance(value, Real) or not value > 0):
+            raise ValueError(f"{name} must be a number above 0, not {value!r}")
     epochs = _number(arguments, "num_train_epochs")
     if total_steps is None:
         total_steps = _whole(_number(arguments, "max_steps")) or _of_scheduler(scheduler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -24,3 +25,8 @@ def plain(value: Any) -> Any:
 def is_plain(value: Any) -> bool:
     """Whether a setting is a number, a text, a truth value or None, if in a tensor of one element."""
     return isinstance(plain(value), bool | int | float | str | None)
+
+
+def several(words: str | Sequence[str]) -> tuple[str, ...]:
+    """Kinds or patterns, be it one alone."""
+    return (words,) if isinstance(words, str) else tuple(words)

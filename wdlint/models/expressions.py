@@ -94,9 +94,27 @@ def inventory_of(evaluator: Evaluator, selection: Selection, built: Inventory | 
     module = selection.place.module
     evaluator.begin()
     found = of_expression(evaluator, model, module)
-    if built is not None and (found is None or found.model_class == built.model_class):
-        return built
-    return found
+    if built is None or (found is not None and found.model_class != built.model_class):
+        return found
+    return None if is_part(model, module, built) else built
+
+
+def is_part(node: ast.expr, module: Module, whole: Inventory) -> bool:
+    """Whether an expression may name a part of a model rather than all of it: `model.head`, `model[0]`.
+
+    `self.model` is all of it, but within its own class.
+    """
+    names: list[str] = []
+    if isinstance(node, ast.Subscript):
+        return True
+    while isinstance(node, ast.Attribute):
+        names.insert(0, node.attr)
+        node = node.value
+    if isinstance(node, ast.Name) and node.id == "self":
+        around = next((one for one in module.ancestors(node) if isinstance(one, ast.ClassDef)), None)
+        if around is not None and around.name != whole.model_class:
+            names = names[1:]
+    return any(name in whole.modules for name in names)
 
 
 def of_expression(evaluator: Evaluator, model: ast.expr, module: Module) -> Inventory | None:
