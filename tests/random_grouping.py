@@ -755,7 +755,8 @@ class Writer:
                 self.line(f"first = next({found}, None)")
                 self.line(f"if first is not None: {one}.append(first[1])")
             case 1:
-                self.line(f"for n, p in {found}:")
+                # over a copy of what grows by itself: its execution may never end and fill the memory
+                self.line(f"for n, p in {f'list({found})' if one == found else found}:")
                 self.line(f"    {one}.append(p)")
                 self.line(f"    if {self.condition('n', 'p')}: break")
             case 2:
