@@ -177,6 +177,7 @@ class Writer:
     indent: int = 1
     count: int = 0
     used: set[str] = field(default_factory=set)
+    flags: list[str] = field(default_factory=list)  # what nobody knows the values of
 
     def pick(self, *options: str) -> str:
         return self.rnd.choice(options)
@@ -253,6 +254,8 @@ class Writer:
             found = self.old(kind)
             if found is not None:
                 options += [lambda form=form, found=found: form.format(n=n, p=p, v=found)] * 3
+        if self.flags and self.chance(0.1):
+            return self.pick(f"{self.flag()}", f"({self.flag()} and {self.rnd.choice(options)()})")
         if depth and self.chance(0.35):
             one, two = self.condition(n, p, depth - 1), self.condition(n, p, depth - 1)
             return self.pick(f"not ({one})", f"({one}) and ({two})", f"({one}) or ({two})", f"({one}) == bool({two})")
@@ -841,6 +844,55 @@ class Writer:
             self.indent -= 1
         self.add("flag", name)
 
+    def flag(self) -> str:
+        return self.rnd.choice(self.flags)
+
+    def unknown(self) -> None:
+        """Something that happens under a flag, or otherwise than without it."""
+        one, two = self.lists()
+        test = self.pick(
+            self.flag(), f"not {self.flag()}", f"{self.flag()} and {self.flag()}", f"{self.flag()} or {self.flag()}"
+        )
+        kept = {kind: list(held) for kind, held in self.names.items()}
+        match self.rnd.randrange(9):
+            case 0:
+                self.line(f"if {test}:")
+                self.line(f"    {one} += {self.params()}")
+                self.line("else:")
+                self.line(f"    {self.pick(one, two)}.extend({self.params()})")
+            case 1:
+                self.line(f"{one}, {two} = ({two}, {one}) if {test} else ({one}, {two})")
+            case 2:
+                self.line(f"size = {self.pick('[1]', '3', repr('a'))} if {test} else {self.pick('[2]', '4')}")
+                self.line(f"if {self.flag()}: size = {self.pick('3', 'str(size)', 'None')}")
+            case 3:
+                found = self.old("wordlist")
+                self.line(f"extra = {self.pick('[]', found or 'WORDS')}")
+                self.line(f"if {test}: extra = [*extra, {self.pick(repr('bias'), repr('fc'))}]")
+                self.add("wordlist", "extra")
+                return
+            case 4:
+                self.line(
+                    f"def wanted(n, p): return {test} {self.pick('or', 'and', '==')} ({self.condition('n', 'p')})"
+                )
+                self.line(f"{one} += [p for n, p in {self.pairs()} if wanted(n, p)]")
+            case 5:
+                self.line(f"for n, p in {self.pairs()}:")
+                self.line(f"    if {test}:")
+                self.line(f"        {self.pick('continue', 'break', self.put(two, 'p'), 'met = n', 'p = p')}")
+                self.line(f"    {self.put(one, 'p')}")
+            case pick:
+                self.line(f"if {test}:")
+                self.indent += 1
+                self.rnd.choice([self.freeze, self.tag, self.mutate, self.loop] if pick < 8 else [self.unknown])()
+                self.indent -= 1
+                if self.chance(0.3):
+                    self.line("else:")
+                    self.indent += 1
+                    self.rnd.choice([self.freeze, self.mutate, self.loop])()
+                    self.indent -= 1
+        self.names = kept
+
     # the optimizer
 
     def finish(self) -> None:
@@ -890,11 +942,13 @@ class Writer:
             self.line("return optimizer")
 
 
-def program(rnd: Random) -> str:
-    """The text of a random function `build(model)`, after the prelude."""
-    writer = Writer(rnd)
-    writer.lines.append("def build(model):")
+def program(rnd: Random, flags: int = 0) -> str:
+    """The text of a random function `build(model, args)`, after the prelude; `args` has so many flags."""
+    writer = Writer(rnd, flags=[f"args.f{number}" for number in range(flags)])
+    writer.lines.append("def build(model, args):")
     for _ in range(rnd.randrange(1, 6)):
         writer.statement()
+        for _ in range(rnd.randrange(3) if flags else 0):
+            writer.unknown()
     writer.finish()
     return "\n".join(writer.lines) + "\n"

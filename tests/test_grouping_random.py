@@ -13,6 +13,8 @@ import sys
 import tempfile
 import types
 from collections import Counter
+from copy import deepcopy
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -40,6 +42,7 @@ from wdlint.reading.text import Source  # noqa: E402
 EXAMPLES = int(os.environ.get("WDLINT_EXAMPLES", "0"))
 FOLDER = Path(tempfile.mkdtemp(prefix="wdlint-random-"))  # empty: files around would be searched for callers
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+FLAGS = 4
 Groups = list[tuple[list[str], float]]
 
 
@@ -54,7 +57,7 @@ def loaded(text: str) -> types.ModuleType:
 PRELUDE_MODULE = loaded(PRELUDE)
 
 
-def executed(text: str, whole: Any) -> Groups | Exception:
+def executed(text: str, whole: Any, flags: tuple[bool, ...] = ()) -> Groups | Exception:
     """The groups that the code gives to the optimizer: names of members and the decay."""
     names = {id(p): n for n, p in whole.named_parameters()}
     found: Groups = []
@@ -77,7 +80,7 @@ def executed(text: str, whole: Any) -> Groups | Exception:
     module.__dict__["AdamW"] = Recorded
     module.__dict__["WORDS"] = list(module.WORDS)
     try:
-        module.build(whole)
+        module.build(whole, types.SimpleNamespace(**{f"f{number}": flag for number, flag in enumerate(flags)}))
     except Exception as error:
         return error
     return found
@@ -137,6 +140,31 @@ def difference(seed_model: Random, seed_code: Random, bare: bool, count: Counter
     return ""
 
 
+def unforeseen(seed_model: Random, seed_code: Random, bare: bool, count: Counter[str]) -> str:
+    """What execution gives with some values of flags, and the interpreter in none of its ways; "" when nothing."""
+    whole = model(seed_model, PRELUDE_MODULE)
+    if not list(whole.parameters()):
+        return ""
+    text = PRELUDE + program(seed_code, FLAGS)
+    known = inventory(whole, bare)
+    ways = list(assignments(site_of(text), known))
+    count["examples"] += 1
+    if any(isinstance(way, Failed) and not way.raises for way in ways):
+        return ""
+    count["answered"] += 1
+    count["ways"] += len(ways)
+    answers = [interpreted(way) for way in ways if isinstance(way, Assignment)]
+    raises = any(isinstance(way, Failed) for way in ways)
+    for flags in product((True, False), repeat=FLAGS):
+        really = executed(text, deepcopy(whole), flags)
+        if isinstance(really, Exception):
+            continue
+        if really not in answers:
+            said = f"{len(answers)} ways {answers[0] if answers else ''}, {'one' if raises else 'none'} raises"
+            return f"{text[len(PRELUDE) :]}\n{whole}\nwith {flags} execution gives {really}\nthe interpreter: {said}"
+    return ""
+
+
 def allowed(error: Exception) -> bool:
     """Errors that torch raises when it is given groups: the interpreter says what it is given. A name without a value
     makes what depends on it unknown, and the rest is still followed."""
@@ -159,6 +187,7 @@ def bears(text: str, error: Exception) -> bool:
 
 
 COUNT: Counter[str] = Counter()
+FLAGGED: Counter[str] = Counter()
 SETTINGS = settings(
     max_examples=EXAMPLES or 250,
     derandomize=not EXAMPLES,
@@ -173,6 +202,20 @@ SETTINGS = settings(
 def test_random_code_is_followed_as_it_runs(seed_model: int, seed_code: int, bare: bool) -> None:
     found = difference(Random(seed_model), Random(seed_code), bare, COUNT)
     assert not found, found
+
+
+@SETTINGS
+@given(strategies.integers(0, 2**62), strategies.integers(0, 2**62), strategies.booleans())
+def test_what_flags_may_do_is_among_the_ways(seed_model: int, seed_code: int, bare: bool) -> None:
+    found = unforeseen(Random(seed_model), Random(seed_code), bare, FLAGGED)
+    assert not found, found
+
+
+def test_most_of_the_random_code_with_flags_is_followed() -> None:
+    if not FLAGGED["examples"]:
+        pytest.skip("no examples were run")
+    assert FLAGGED["answered"] >= 0.5 * FLAGGED["examples"], FLAGGED
+    assert FLAGGED["ways"] >= 1.5 * FLAGGED["answered"], FLAGGED
 
 
 def test_most_of_the_random_code_is_followed() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
+from collections.abc import Callable, Hashable, ItemsView, Iterator, KeysView, ValuesView
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wdlint.facts.optimizers import Group, OptimizerSite, related, writers
 from wdlint.findings import Span
-from wdlint.grouping.values import Bare, Forced, NotFollowed, Once, Opaque, Step, Table, Trail, number_of
+from wdlint.grouping.values import Bare, Forced, NotFollowed, Once, Opaque, Scope, Step, Table, Trail, number_of
 from wdlint.grouping.world import Submodule, Tensor, World, world
 from wdlint.models.expressions import altered, is_part, of_value
 from wdlint.models.parameters import Inventory, Origin
@@ -94,7 +94,7 @@ class Assignment:
     trail: Trail
     frozen: dict[Tensor, bool]
     unsure: bool
-    rerun: Callable[[Forced], tuple[list[MadeGroup], object] | None] | None = None
+    rerun: Callable[[Forced], tuple[Any, ...] | None] | None = None
     seen: Seen | None = None
 
     def again(self, forced: Forced) -> list[MadeGroup] | None:
@@ -236,16 +236,7 @@ def assignments(site: OptimizerSite, built: Inventory | None) -> Iterator[Assign
     if site.evaluator.seen:
         yield Failed("others were seen in memory, this one is not asked about")
         return
-    key = assignments, id(site.call), id(built)
-    if key not in site.evaluator.memory:
-        site.evaluator.memory[key] = site, built, [], followed(site, built)  # what `id` is of must live on
-    _, _, found, rest = site.evaluator.memory[key]
-    at = 0
-    while at < len(found) or (step := next(rest, None)) is not None:
-        if at == len(found):
-            found.append(step)
-        yield found[at]
-        at += 1
+    yield from followed(site, built)
 
 
 def place(site: Site) -> tuple[Path, int, int]:
@@ -262,25 +253,93 @@ def followed(site: OptimizerSite, built: Inventory | None) -> Iterator[Assignmen
     if given is None or not isinstance(given.place.node, ast.expr):
         yield Failed("the parameters are not given where the optimizer is built")
         return
-    node = given.place.node
+    memory, key = site.evaluator.memory, _told_by(site, given.place.node, given.place.module, built)
+    if key not in memory:
+        memory[key] = _begun(site, given.place.node, given.place.module, built)
+    found: _Followed = memory[key]
+    for outcome in found.each():
+        yield assigned(site, found.worlds, _as_of(site, outcome))
+
+
+_Made = tuple[list[MadeGroup], dict[Tensor, bool], Any]  # and what was decided of settings
+
+
+@dataclass(slots=True, eq=False)
+class _Followed:
+    """What running the code before some sites gives; it is run once for all of them, and as far as it is asked for."""
+
+    worlds: Worlds
+    running: Iterator[Outcome]
+    found: list[Outcome] = field(default_factory=list)
+
+    def each(self) -> Iterator[Outcome]:
+        """Each way."""
+        index = 0
+        while True:
+            while index < len(self.found):
+                yield self.found[index]
+                index += 1
+            more = next(self.running, None)
+            if more is None:
+                return
+            self.found.append(more)
+
+
+def _begun(site: OptimizerSite, node: ast.expr, module: Module, built: Inventory | None) -> _Followed:
     worlds = Worlds(site.evaluator, built)
 
-    def work(run: Interpreter) -> tuple[list[MadeGroup], dict[Tensor, bool]]:
-        groups = list(_groups(site, run, run.value_at(node, given.place.module)))
+    def work(run: Interpreter) -> _Made:
+        groups = list(_groups(site, run, run.value_at(node, module)))
         for added in _added(site):
             groups += _groups(site, run, [run.value_at(added, site.module)])
-        return groups, run.frozen
+        return groups, run.frozen, run.decided
 
     from wdlint.grouping.interpreter import outcomes
 
-    for outcome in outcomes(site.evaluator, worlds, work, same_groups):
-        yield assigned(site, worlds, outcome)
+    return _Followed(worlds, outcomes(site.evaluator, worlds, work, same_groups))
 
 
-def same_groups(one: tuple[list[MadeGroup], object], other: tuple[list[MadeGroup], object]) -> bool:
+def _told_by(site: OptimizerSite, node: ast.expr, module: Module, built: Inventory | None) -> Hashable:
+    """What tells apart sites whose groups come about differently: the branches of a factory differ in no statement."""
+    from wdlint.grouping import narrowing
+    from wdlint.grouping.liveness import statements_run
+    from wdlint.grouping.scopes import parameters
+    from wdlint.grouping.slicing import free, relevant
+
+    owner = module.scope(node)
+    body = getattr(owner, "body", None)
+    if not isinstance(body, list) or any(True for _ in _added(site)):
+        return "groups", site.call, id(built)
+    chosen = relevant(module, body, free(node), parameters(owner), returns=False)
+    before = tuple(statements_run(Scope(module, owner, chosen=chosen, goal=(node,))))
+    usual = _written(site, {})
+    told = (
+        MadeGroup((), {}, usual, None).decayed,
+        narrowing.key(usual) if isinstance(usual, Known) and usual.place is not None else None,
+    )
+    return "groups", owner, module.code(node), before, id(built), _decay_argument(site), told
+
+
+def _as_of(site: OptimizerSite, outcome: Outcome) -> Outcome:
+    """A run, with the decays that groups have by a site's own arguments."""
+    again = outcome.again
+
+    def own(value: _Made) -> _Made:
+        groups, frozen, decided = value
+        made = [replace(group, decay=decided.narrowed(_written(site, group.keys))) for group in groups]
+        return made, frozen, decided
+
+    def forced(answers: Forced) -> _Made | None:
+        value = again(answers) if again is not None else None
+        return own(value) if value is not None else None
+
+    return replace(outcome, value=None if outcome.failure else own(outcome.value), again=again and forced)
+
+
+def same_groups(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     """Whether two runs make the same groups, but for the order of their members, and decay the same of them."""
     first, second = (
-        [(set(g.members), g.decay if g.decayed is None else g.decayed) for g in gs] for gs, _ in (one, other)
+        [(set(g.members), g.decay if g.decayed is None else g.decayed) for g in gs] for gs, *_ in (one, other)
     )
     return first == second
 
@@ -305,7 +364,7 @@ def assigned(site: Site, worlds: Worlds, outcome: Outcome) -> Assignment | Faile
     """What a run says of a site."""
     if outcome.failure:
         return Failed(outcome.failure, outcome.raised)
-    groups, frozen = outcome.value
+    groups, frozen, *_ = outcome.value
     met = {tensor for group in groups for tensor in group.members}
     known = dict.fromkeys(one for one in worlds.known.values() if one is not None)
     used = tuple(one for one in known if any(tensor in met for tensor in one.tensors.values()))
@@ -377,17 +436,31 @@ def _tensors(items: list[Any]) -> Iterator[Tensor]:
 
 
 def _decay(site: OptimizerSite, run: Interpreter, keys: dict[str, Any]) -> Value:
+    """The decay that a group is given, as the conditions on the way leave it."""
+    from wdlint.grouping import narrowing
+
+    value = _written(site, keys)
+    run.choices.use(narrowing.key(value))
+    return run.decided.narrowed(value)
+
+
+def _written(site: OptimizerSite, keys: dict[str, Any]) -> Value:
+    """The decay that a group is given."""
     laws = site.laws
-    name = laws[0].decay_argument if laws else "weight_decay"
+    name = _decay_argument(site)
     if name in keys:
         value = number_of(keys[name])
-        return run.decided.narrowed(value) if value is not None else Unknown("the decay of a group")
+        return value if value is not None else Unknown("the decay of a group")
     argument = site.arguments.get(name)
     if argument is not None:
-        return run.decided.narrowed(argument.value)
+        return argument.value
     if site.open:
         return Unknown("`**kwargs` may hold a decay")
     if not laws or len(laws) != len(site.optimizers) or len({law.default_decay for law in laws}) > 1:
         return Unknown(site.strange)
     default = laws[0].default_decay
     return Known(default) if default is not None else Unknown("no default")
+
+
+def _decay_argument(site: OptimizerSite) -> str:
+    return site.laws[0].decay_argument if site.laws else "weight_decay"

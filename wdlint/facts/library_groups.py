@@ -48,13 +48,16 @@ def followed(site: LibrarySite, built: Inventory | None) -> Iterator[Assignment 
     if not any(option.value > 0 or option.origin.settable for option in numbers(site.decay)):
         yield Failed("no weight decay")
         return
-    if freezes(site.module):
+    if "freeze" in site.module.source.text.lower():  # by a function, whatever that is
         yield Failed("parts of the model may be frozen")
         return
     worlds = Worlds(site.evaluator, built)
+    frozen = freezes(site.module)
 
     def work(run: Interpreter) -> tuple[list[MadeGroup], dict[Tensor, bool]]:
         model = worlds.loaded(site.loaded) if site.loaded is not None else _model(run, worlds, site)
+        if frozen and (site.loaded is not None or not _sees_what_is_frozen(run, site)):
+            raise NotFollowed("parts of the model may be frozen")
         options = {name: run.value_at(value, site.module) for name, value in site.options}
         made = helpers.invoke(run, site.function, [model, Opaque(site.decay)], options)
         if made is None:
@@ -80,6 +83,12 @@ def _model(run: Interpreter, worlds: Worlds, site: LibrarySite) -> Submodule:
     if known is None:
         raise NotFollowed(UNKNOWN_MODEL)
     return Submodule(known, "")
+
+
+def _sees_what_is_frozen(run: Interpreter, site: LibrarySite) -> bool:
+    """Whether the code before a call can be followed, which may freeze parts of the model."""
+    run.value_at(site.model, site.module)
+    return not run.unsure
 
 
 def _group(table: dict[str, Any]) -> MadeGroup:

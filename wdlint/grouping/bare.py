@@ -68,6 +68,8 @@ def _ways(run: Interpreter, work: Callable[[], list[Any]]) -> list[Any]:
                 done = True
             except Raised:
                 pass  # there are no such modules, or it fails loudly
+            for about in run.choices.used:
+                kept.use(about)
             plan = run.choices.following()
             if plan is None:
                 break

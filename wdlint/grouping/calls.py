@@ -159,13 +159,14 @@ def invoke(run: Interpreter, function: Function, args: list[Any], kwargs: dict[s
     if not isinstance(node, ast.Lambda):
         scope.chosen = _slice(function.module, node)
         if _generates(node):
-            return Once(run.apart(statements.block(run, node.body, scope)), Place(scope.module, node))
+            return Once(run.apart(statements.block(run, node.body, scope), scope), Place(scope.module, node))
     run.depth += 1
     kept, run.subjects = run.subjects, list(run.subjects)
     try:
         if isinstance(node, ast.Lambda):
             return run.eval(node.body, scope)
-        signal = statements.finish(statements.block(run, node.body, scope))
+        with run.active(scope, *args, *kwargs.values()):
+            signal = statements.finish(statements.block(run, node.body, scope))
         return signal.value if isinstance(signal, statements.Returned) else None
     finally:
         run.depth -= 1

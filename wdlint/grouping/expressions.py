@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wdlint.grouping import bare, calls, modules, narrowing, operations, scopes
 from wdlint.grouping.values import (
+    UNCOUNTED,
     Bare,
     Bound,
     ClassOf,
@@ -28,8 +29,9 @@ from wdlint.grouping.values import (
     Table,
     is_bare,
 )
+from wdlint.grouping.ways import HELD, MOMENT
 from wdlint.grouping.world import Submodule, Tensor
-from wdlint.reading.tree import walk
+from wdlint.reading.tree import unparsed, walk
 from wdlint.reading.values import Known, Place, Unknown, Value
 
 if TYPE_CHECKING:
@@ -302,10 +304,12 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
             if _concerns_tensors(run, node, scope) or (run.subjects and not _is_pure(node)):
                 raise NotFollowed(f"`{scope.module.code(node)}` of each parameter is not known")
             says = narrowing.of_truth(value)
+            if says is not None:
+                run.choices.use(narrowing.key(says.setting))
             if says is not None and (decided := run.decided.answer(says)) is not None:
                 return decided
             usual = _usual(value.value)
-            about = (id(scope.node), ast.unparse(node))
+            about = (id(scope.node), unparsed(node))
             holds = usual if run.choices.choose(_question(run, node, scope), 2, about) == 0 else not usual
             if says is not None:
                 run.decided.add(says, holds)
@@ -325,32 +329,33 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
 def _question(run: Interpreter, node: ast.expr, scope: Scope) -> object:
     """What tells a condition from others: its text, and what its names hold. What is called anew in each round of a
     loop may answer differently."""
-    key: list[object] = [id(scope.node), ast.unparse(node)]
+    key: list[object] = [id(scope.node), unparsed(node)]
     for inner in walk(node):
         if isinstance(inner, ast.Name):
             here: Scope | None = scope
             while here is not None:
                 if inner.id in here.names:
                     held = here.names[inner.id]
-                    key.append(held if isinstance(held, str | int) else id(held))
+                    key.append(held if isinstance(held, str | int) else (HELD, id(held)))
                     run.kept.append(held)
                     break
                 here = here.outer
         elif isinstance(inner, ast.Call) and run.loops:
-            key.append(run.fuel)
+            key.append((MOMENT, run.fuel))
     return tuple(key)
 
 
 def _concerns_tensors(run: Interpreter, node: ast.expr, scope: Scope) -> bool:
     """Whether a condition is asked about each parameter or module anew."""
-    if not run.subjects and scope.outer is None:
-        return False
+    around = bool(run.subjects) or scope.outer is not None
     for inner in walk(node):
         if isinstance(inner, ast.Name):
             here: Scope | None = scope
             while here is not None:
                 found = here.names.get(inner.id)
-                if isinstance(found, Tensor | str) or (isinstance(found, Submodule) and found.path):
+                if around and (isinstance(found, Tensor | str) or (isinstance(found, Submodule) and found.path)):
+                    return True
+                if isinstance(found, Opaque) and found.value is UNCOUNTED:
                     return True
                 here = here.outer
     return False

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from wdlint.grouping import calls, expressions, modules, operations, scopes, statements
 from wdlint.grouping.bare import Rounds
+from wdlint.grouping.meeting import MOST, Activation, Meeting, Met
 from wdlint.grouping.narrowing import Decided
 from wdlint.grouping.slicing import free, relevant
 from wdlint.grouping.values import (
@@ -37,7 +38,7 @@ from wdlint.grouping.values import (
     Test,
     Trail,
 )
-from wdlint.grouping.ways import Choices, Ways
+from wdlint.grouping.ways import Choices, Question, Ways
 from wdlint.grouping.world import Submodule, Tensor, World
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module
@@ -103,13 +104,25 @@ class Interpreter:
     attributes: dict[Any, dict[str, Any]] = field(default_factory=dict)  # what it sets on tensors, modules, objects
     lost: set[Opaque] = field(default_factory=set)  # what code gave that could not be followed
     unsure: bool = False  # whether something may have been frozen that was not followed
+    meeting: Meeting | None = None  # where this way may end as another one has come by
+    activations: list[Activation] = field(default_factory=list)  # what runs within what
+    chosen: set[tuple[int, str]] = field(default_factory=set)  # names looked up that depend on answers
+    handed: dict[ast.Call, dict[ast.expr, Any]] = field(default_factory=dict)  # what calls pass
+    trace: int = 0  # what was put where, as one number
 
     def value_at(self, node: ast.expr, module: Module) -> Any:
         """The value of an expression where it stands, the code of its scope before it taken into account.
 
         Raises NotFollowed, NeverReached and Raised.
         """
-        owner = module.scope(node)
+        (found,) = self.values_at((node,), module)
+        if isinstance(found, NotFollowed):
+            raise found
+        return found
+
+    def values_at(self, nodes: tuple[ast.expr, ...], module: Module) -> list[Any]:
+        """The values of arguments of one call, as `value_at`: for one that is not followed, why."""
+        owner = module.scope(nodes[0])
         if owner in self.entries:
             raise NotFollowed("it depends on itself")
         self.entries.append(owner)
@@ -117,11 +130,21 @@ class Interpreter:
             scope = Scope(module, owner)
             body = getattr(owner, "body", None)
             if not isinstance(body, list):
-                return self.eval(node, scope)
-            scope.chosen = relevant(module, body, free(node), scopes.parameters(owner), returns=False)
-            return statements.reach(self, body, scope, node)
+                return [self._value(node, scope) for node in nodes]
+            names = {name for node in nodes for name in free(node)}
+            scope.chosen = relevant(module, body, names, scopes.parameters(owner), returns=False)
+            scope.goal = nodes
+            with self.active(scope):
+                statements.reach(self, body, scope, nodes[0])
+                return [self._value(node, scope) for node in nodes]
         finally:
             self.entries.pop()
+
+    def _value(self, node: ast.expr, scope: Scope) -> Any:
+        try:
+            return self.eval(node, scope)
+        except NotFollowed as error:
+            return error
 
     def burn(self, amount: int = 1) -> None:
         """Count work. Raises NotFollowed when there was too much."""
@@ -241,11 +264,35 @@ class Interpreter:
             if subject is not None:
                 stack.pop()
 
-    def apart(self, items: Iterator[Any]) -> Iterator[Any]:
+    @contextmanager
+    def active(self, scope: Scope, *held: Any) -> Iterator[None]:
+        """While a function runs, or a round of a loop; `held`: what it was given, or what it goes over."""
+        activation = Activation(scope, len(self.choices.taken), held)
+        self.activations.append(activation)
+        try:
+            yield
+        finally:
+            if self.activations and self.activations[-1] is activation:  # else a generator is left for good
+                self.activations.pop()
+
+    def passes(self, statement: ast.stmt, scope: Scope, taken: int, end: str = "") -> None:
+        """Note that a statement has ended, and how many answers there were before. Raises Met."""
+        if self.meeting is not None:
+            self.meeting.passes(self, statement, scope, taken, end)
+
+    def looked_up(self, key: tuple[int, str], moment: tuple[int, int]) -> None:
+        """Note that a name was looked up, and when that began: it may depend on answers."""
+        if self.choices.moment != moment:
+            self.chosen.add(key)
+
+    def apart(self, items: Iterator[Any], scope: Scope | None = None) -> Iterator[Any]:
         """The items of something that runs lazily, its own loops kept apart from those of the code that asks."""
         own = list(self.subjects)
+        inside: list[Activation] = []
         while True:
             kept, self.subjects = self.subjects, own
+            below = len(self.activations)
+            self.activations += [Activation(scope, len(self.choices.taken)), *inside]
             self.depth += 1
             try:
                 if self.depth >= calls.DEEP:
@@ -260,6 +307,8 @@ class Interpreter:
             finally:
                 self.depth -= 1
                 own, self.subjects = self.subjects, kept
+                inside = self.activations[below + 1 :]
+                del self.activations[below:]
             yield item
 
     def tagged(self, tensor: Tensor) -> Any:
@@ -293,6 +342,7 @@ class Interpreter:
             again = steps and steps[-1].place.node is node and not (tests or steps[-1].tests)
             if not again:  # as in a list that grows by itself
                 steps.append(Step(Place(scope.module, node), tuple(tests)))
+            self.trace = hash((self.trace, id(tensor), id(node), *(id(test.place.node) for test in tests)))
 
 
 def _subject(item: Any) -> Subject | None:
@@ -362,8 +412,17 @@ def outcomes(
     def alike(one: Outcome, other: Outcome) -> bool:
         return same(one.value, other.value)
 
-    ways = Ways(alike)
     left = before = MOST_FUEL if evaluator.budget is None else min(MOST_FUEL, evaluator.budget)
+    every, spent = _every(evaluator, models, work, same, left * 3 // 4)
+    left -= spent
+    if evaluator.budget is not None:
+        evaluator.budget = max(0, evaluator.budget - spent)
+    before = left
+    if every is not None:
+        for found, taken in every:
+            yield replace(found, again=partial(forced, taken) if taken is not None else None)
+        return
+    ways = Ways(alike)
     reached = False
     cut = False
     never = ""
@@ -411,6 +470,51 @@ def outcomes(
         yield Outcome(None, Trail(), True, "too many conditions that are not known")
     elif not reached:
         yield Outcome(None, Trail(), True, never)
+
+
+def _every(
+    evaluator: Evaluator,
+    models: Models,
+    work: Callable[[Interpreter], Any],
+    same: Callable[[Any, Any], bool],
+    fuel: int,
+) -> tuple[list[tuple[Outcome, Choices | None]] | None, int]:
+    """What comes of all ways, each from where it has not met another, and the fuel spent; None for too many ways."""
+    meeting = Meeting()
+    found: list[tuple[Outcome, Choices | None]] = []
+    never = ""
+    left = fuel
+    plan: dict[Question, int] | None = {}
+    while plan is not None:
+        choices = Choices(plan, repeats=False)
+        run = Interpreter(evaluator, models, choices, left, meeting=meeting)
+        try:
+            outcome = _run(run, work)
+            left = run.fuel
+            meeting.ended(run)
+            if run.disordered and not outcome.failure:
+                for order in range(1, 2 if found else ORDERS):
+                    again = Interpreter(evaluator, models, choices.again(), left, order=order)
+                    other = _run(again, work)
+                    left = again.fuel
+                    if left < 0:
+                        return None, fuel
+                    if other.failure or not same(outcome.value, other.value):
+                        outcome = Outcome(None, run.trail, True, "it depends on the order of a set")
+                        break
+            found.append((outcome, choices))
+            if outcome.failure and not outcome.raised and run.fuel >= 0:
+                return found, fuel - left  # the groups are not known, whatever the other ways give
+        except NeverReached as error:
+            never = str(error)
+            meeting.ended(run)
+        except Met:
+            pass
+        left = min(left, run.fuel)
+        if left < 0 or len(found) > RUNS or len(choices.taken) > MOST:
+            return None, fuel - max(0, left)
+        plan = choices.following()
+    return found or [(Outcome(None, Trail(), True, never), None)], fuel - left
 
 
 def _run(interpreter: Interpreter, work: Callable[[Interpreter], Any]) -> Outcome:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wdlint.grouping import bare, modules, operations, scopes
 from wdlint.grouping.operations import MANY_DIGITS
 from wdlint.grouping.values import (
+    UNCOUNTED,
     Bare,
     Bound,
     ClassName,
@@ -179,7 +180,7 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
         case "type", 1:
             if isinstance(first, Submodule):
                 return modules.class_of(first)
-            return Opaque(Unknown("a type"))
+            return operations.CLASS_OF_TENSOR if isinstance(first, Tensor) else Opaque(Unknown("a type"))
         case "id", 1:
             return Identity(first)
         case "hasattr", 2:
@@ -261,7 +262,7 @@ def _enumerated(items: Iterator[Any], start: int, over: Any) -> Iterator[Any]:
         if names is not None and not isinstance(item, Bare) and (name := next(names)).isdigit():
             yield int(name) + start, item
         elif not counted:
-            yield Opaque(Unknown("the place of a module among others")), item
+            yield Opaque(UNCOUNTED), item
         else:
             yield index, item
 

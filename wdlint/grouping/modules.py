@@ -292,22 +292,26 @@ def method(
                 raise NotFollowed("a prefix that is not known")
             recurse = _flag(kwargs, args, "recurse", 1, True)
             unique = _flag(kwargs, args, "remove_duplicate", 2, True)
-            return Once(world.named_parameters(path, prefix=prefix, recurse=recurse, remove_duplicate=unique), place)
+            named = world.named_parameters(path, prefix=prefix, recurse=recurse, remove_duplicate=unique)
+            return Once(named, place, source=(name, held, prefix, recurse, unique))
         case "parameters":
-            pairs = world.named_parameters(path, recurse=_flag(kwargs, args, "recurse", 0, True))
-            return Once((tensor for _, tensor in pairs), place)
+            recurse = _flag(kwargs, args, "recurse", 0, True)
+            pairs = world.named_parameters(path, recurse=recurse)
+            return Once((tensor for _, tensor in pairs), place, source=(name, held, recurse))
         case "named_modules":
             prefix = kwargs.get("prefix", args[1] if len(args) > 1 else "")
             if not isinstance(prefix, str) or (args and args[0] is not None):
                 raise NotFollowed("named_modules with a memo")
-            named = ((".".join(one for one in (prefix, inner) if one), m) for inner, m in world.named_modules(path))
-            return Once(_after(held, named, (Bare(), Bare())), place)
+            below = ((".".join(one for one in (prefix, inner) if one), m) for inner, m in world.named_modules(path))
+            return Once(_after(held, below, (Bare(), Bare())), place, source=(name, held, prefix))
         case "modules":
-            return Once(_after(held, (module for _, module in world.named_modules(path)), Bare()), place)
+            every = (module for _, module in world.named_modules(path))
+            return Once(_after(held, every, Bare()), place, source=(name, held))
         case "named_children":
-            return Once(_below(held, world.distinct_children(path), (Bare(), Bare())), place)
+            return Once(_below(held, world.distinct_children(path), (Bare(), Bare())), place, source=(name, held))
         case "children":
-            return Once(_below(held, (module for _, module in world.distinct_children(path)), Bare()), place)
+            inner = (module for _, module in world.distinct_children(path))
+            return Once(_below(held, inner, Bare()), place, source=(name, held))
         case "items":
             return list(_listed(held, world.named_children(path), (Bare(), Bare())))
         case "values":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,6 +45,12 @@ class Decided:
                 found = Known(says.constant, Origin.LITERAL, value.place)
                 return value if number(found) is None else found
         return value
+
+
+def key(value: Value) -> Hashable:
+    """What tells a setting from others."""
+    place = value.place if isinstance(value, Known) else None
+    return "setting", id(value if place is None else place.node)
 
 
 def is_same(one: Known, other: Known) -> bool:

@@ -7,10 +7,10 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, MappingView, Set, ValuesView
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from wdlint.grouping import modules, narrowing, scopes, torch_layers
+from wdlint.grouping.liveness import MEMBERS, models_of
 from wdlint.grouping.values import (
     Bare,
     Bound,
@@ -20,6 +20,7 @@ from wdlint.grouping.values import (
     Identity,
     Kept,
     Library,
+    Named,
     NotFollowed,
     Object,
     Once,
@@ -36,7 +37,6 @@ from wdlint.grouping.values import (
 )
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.models.parameters import canonical
-from wdlint.reading.tree import Module, walk
 from wdlint.reading.values import ClassThing, Known, Origin, Unknown, Value
 
 if TYPE_CHECKING:
@@ -292,7 +292,7 @@ def item(run: Interpreter, held: Any, at: Any, node: ast.Subscript, scope: Scope
         case dict():
             if isinstance(at, Opaque) and not held and not isinstance(held, Open) and not hasattr(held, "factory"):
                 raise Raised("KeyError")
-            if isinstance(at, Opaque) and all(map(is_constant, held.values())):
+            if isinstance(at, Opaque) and all(is_constant(one) or isinstance(one, CLASSES) for one in held.values()):
                 return Opaque(Unknown("an item that is not known"))
             key = find(held, at, parts=True)
             if key is not ABSENT:
@@ -361,6 +361,8 @@ def find(held: Any, at: Any, *, parts: bool = False) -> Any:
 
 def attribute(run: Interpreter, held: Any, name: str, node: ast.Attribute, scope: Scope) -> Any:
     """`held.name`."""
+    if isinstance(held, Opaque):
+        run.choices.use(Named(name))
     if isinstance(held, Tensor | Submodule | Opaque | Function) and name in run.attributes.get(held, ()):
         return run.attributes[held][name]
     match held:
@@ -435,7 +437,9 @@ def attribute_of_object(run: Interpreter, held: Object, name: str, missing: Any 
                     return run.invoke(method, [], {}) if is_property else method
                 case ast.Assign([ast.Name(defined)], value) | ast.AnnAssign(ast.Name(defined), _, ast.expr() as value):
                     if defined == name:
+                        moment = run.choices.moment
                         shared[name] = run.eval(value, Scope(module, module.tree))
+                        run.looked_up((id(node), name), moment)
     if name in shared:
         return shared[name]
     if name == "__class__":
@@ -445,39 +449,9 @@ def attribute_of_object(run: Interpreter, held: Object, name: str, missing: Any 
     return missing
 
 
-MEMBERS = frozenset(
-    {
-        "parameters",
-        "named_parameters",
-        "modules",
-        "named_modules",
-        "children",
-        "named_children",
-        "_parameters",
-        "_modules",
-        "no_weight_decay",
-        "no_weight_decay_keywords",
-    }
-)
-
-
 def is_model(node: ast.expr, scope: Scope) -> bool:
     """Whether the function around asks something for its parameters: only a model has those."""
-    return isinstance(node, ast.Name) and node.id in _models_of(scope.module, scope.module.scope(node))
-
-
-@lru_cache(maxsize=512)
-def _models_of(module: Module, owner: ast.AST) -> frozenset[str]:
-    """The names that are asked for parameters or modules in a function."""
-    return frozenset(
-        node.func.value.id
-        for node in walk(owner)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.attr in MEMBERS
-        and module.scope(node) is owner
-    )
+    return isinstance(node, ast.Name) and node.id in models_of(scope.module, scope.module.scope(node))
 
 
 def settled(run: Interpreter, held: Opaque, node: ast.expr, scope: Scope) -> Submodule | None:
@@ -536,6 +510,8 @@ def _of_tensor(run: Interpreter, held: Tensor, name: str) -> Any:
             return run.trains(held)
         case "data" | "T":
             return held
+        case "__class__":
+            return CLASS_OF_TENSOR
         case "is_cuda" | "device" | "dtype" | "grad" | "is_sparse" | "grad_fn" | "is_leaf":
             return Opaque(Unknown(f"`{name}` of a parameter"))
         case "dim" | "size" | "numel" | "nelement" | "requires_grad_" | "is_floating_point" | "detach" | "ndimension":
@@ -837,6 +813,7 @@ def _same(left: Any, right: Any, *, identity: bool, depth: int = 5) -> bool | No
     return bool(left == right)
 
 
+CLASS_OF_TENSOR = ClassOf(("torch.nn.Parameter", "torch.nn.parameter.Parameter", "torch.Tensor"))
 TENSORLIKE = (Tensor, int, float, list, tuple)
 UNKNOWN = (Opaque, Bare, Kept)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from wdlint.grouping.liveness import read_in
 from wdlint.grouping.slicing import bound
 from wdlint.grouping.values import Function, Library, Lost, NotFollowed, Opaque, OwnClass, Raised, Scope
 from wdlint.grouping.world import Submodule
 from wdlint.reading import callers
-from wdlint.reading.tree import walk
+from wdlint.reading.tree import Module, walk
 from wdlint.reading.values import (
     ClassThing,
     External,
@@ -23,6 +24,7 @@ from wdlint.reading.values import (
     Maybe,
     Product,
     Sequence,
+    Settings,
     Unknown,
     Value,
     alternatives,
@@ -71,6 +73,7 @@ def lookup(run: Interpreter, name: str, node: ast.expr, scope: Scope) -> Any:
     module = scope.module
     if home is None and (id(module), name) in run.globals:
         return _kept(run.globals[id(module), name])
+    moment = run.choices.moment
     found = of_host(run, node, scope)
     if isinstance(found, Opaque) and isinstance(found.value, Unknown) and hasattr(builtins, name):
         found = Library(f"builtins.{name}")
@@ -78,6 +81,7 @@ def lookup(run: Interpreter, name: str, node: ast.expr, scope: Scope) -> Any:
         run.globals[id(module), name] = found
     elif not home.called:
         home.names[name] = found
+    run.looked_up((id(module if home is None else home.node), name), moment)
     return found
 
 
@@ -204,7 +208,7 @@ def _passed(run: Interpreter, node: ast.expr, scope: Scope, *, needed: bool) -> 
     if given is None:
         return None
     try:
-        found = run.value_at(given, module)
+        found = _handed(run, node, scope, owner, module, given)
         return Lacking() if found is None else found
     except NotFollowed:
         if needed:
@@ -213,12 +217,53 @@ def _passed(run: Interpreter, node: ast.expr, scope: Scope, *, needed: bool) -> 
         return None
 
 
+def _handed(
+    run: Interpreter, node: ast.Name, scope: Scope, owner: ast.FunctionDef, module: Module, given: ast.expr
+) -> Any:
+    """The value of an argument where a function is called; other arguments that the function needs are found beside,
+    as the code there is run once. Raises NotFollowed."""
+    call = _call_of(given, module)
+    if call is None:
+        return run.value_at(given, module)
+    if given not in run.handed.get(call, {}):
+        beside = [given, *_beside(run, node, scope, owner, call)]
+        found = run.values_at(tuple(dict.fromkeys(beside)), module)
+        run.handed.setdefault(call, {}).update(zip(dict.fromkeys(beside), found, strict=True))
+    value = run.handed[call][given]
+    if isinstance(value, NotFollowed):
+        raise value
+    return value
+
+
+def _call_of(argument: ast.expr, module: Module) -> ast.Call | None:
+    return next((one for one in module.ancestors(argument) if isinstance(one, ast.Call)), None)
+
+
+def _beside(
+    run: Interpreter, node: ast.Name, scope: Scope, owner: ast.FunctionDef, call: ast.Call
+) -> Iterator[ast.expr]:
+    """The other arguments of a call of which the reading does not know enough."""
+    own: Scope | None = scope
+    while own is not None and own.node is not owner:
+        own = own.outer
+    if own is None or own.called:
+        return
+    first = {one.id: one for one in walk(owner) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
+    for name in sorted(read_in(own) & parameters(owner) & first.keys() - {node.id}):
+        value = run.evaluator.evaluate(first[name], run.evaluator.frame(scope.module))
+        if isinstance(value, Unknown) or _is_partly_known(value):
+            for module, given in callers.passed(run.evaluator, owner, name, scope.module):
+                if given is not None and _call_of(given, module) is call:
+                    yield given
+
+
 def _of_the_caller(run: Interpreter, node: ast.expr, scope: Scope) -> Value | None:
     """What the caller that this run has chosen passes for a parameter: all of them come from one call."""
     owner = scope.module.scope(node)
     way = run.choices.known.get(("caller", id(owner)))
     if way is None or not isinstance(node, ast.Name) or not isinstance(owner, ast.FunctionDef):
         return None
+    run.choices.use(("caller", id(owner)))
     passed = list(callers.passed(run.evaluator, owner, node.id, scope.module))
     if way >= len(passed) or node.id not in parameters(owner):
         return None
@@ -242,7 +287,7 @@ def of(run: Interpreter, value: Value, key: object) -> Any:
     """The same value as grouping code sees it; `key` tells apart what may be chosen more than once."""
     match value:
         case Maybe(options, open_):
-            if not open_ and all(number(option) is not None for option in options):
+            if all(_is_no_matter(run, option, open_) for option in options):
                 return Opaque(value)
             way = run.choices.choose(("value", key), len(options) + open_, _told_by(key))
             return of(run, options[way], (key, way)) if way < len(options) else Opaque(Unknown("something else"))
@@ -268,6 +313,14 @@ def of(run: Interpreter, value: Value, key: object) -> Any:
             return Submodule(found, "") if found is not None else Opaque(value)
         case _:
             return Opaque(value)
+
+
+def _is_no_matter(run: Interpreter, option: Known, open_: bool) -> bool:
+    """Whether one of several values is a number that all may be, or an object that groups are not made of."""
+    match option.value:
+        case Instance() | Product() | Settings():
+            return run.models.of_value(option) is None
+    return not open_ and number(option) is not None
 
 
 def _told_by(key: object) -> Hashable:

@@ -68,7 +68,7 @@ def relevant(
 def _relevant(
     module: Module, body: list[ast.stmt], seeds: frozenset[str], given: frozenset[str], returns: bool
 ) -> frozenset[ast.stmt]:
-    statements = list(_inner(body))
+    statements = list(statements_in(body))
     own = (bound(body) | given) - _inert(module)
     effects = _effects(module)
     facts = {one: _facts(one, own, effects) for one in statements}
@@ -91,7 +91,7 @@ def _relevant(
                 loops = (one for one in around[statement] if isinstance(one, ast.For))
                 outside |= reads - {name for loop in loops for name in facts[loop].loops}
                 if isinstance(statement, ast.Try) and statement.handlers:
-                    chosen.update(_inner(statement.body))  # what raises in there decides
+                    chosen.update(statements_in(statement.body))  # what raises in there decides
     return frozenset(chosen)
 
 
@@ -118,11 +118,11 @@ def touched(module: Module, body: list[ast.stmt], statement: ast.stmt) -> tuple[
     if id(body[0]) not in kept:
         own = bound(body) - _inert(module)
         effects = _effects(module)
-        facts = [_facts(one, own, effects) for one in _inner([statement])]
+        facts = [_facts(one, own, effects) for one in statements_in([statement])]
         changes = {name for fact in facts for name in fact.changes} - _inert(module)
         binds = {name for fact in facts for name in fact.binds | fact.loops}
         if (shared := body[0].__dict__.get("shared")) is None:
-            shared = body[0].__dict__["shared"] = _sharing(list(_inner(body)), own, effects)
+            shared = body[0].__dict__["shared"] = _sharing(list(statements_in(body)), own, effects)
         kept[id(body[0])] = binds, shared.closure(changes)
     return kept[id(body[0])]
 
@@ -143,7 +143,7 @@ def _counts(
         if any(one in chosen for one in inner):
             return True
         # what leaves a loop decides which items the rest of its body sees
-        return any(isinstance(one, LEAVING) for one in _inner(inner)) and _in_chosen_loop(statement, chosen)
+        return any(isinstance(one, LEAVING) for one in statements_in(inner)) and _in_chosen_loop(statement, chosen)
     match statement:
         case ast.Return() | ast.Expr(ast.Yield() | ast.YieldFrom()) | ast.Raise():
             return returns
@@ -152,7 +152,8 @@ def _counts(
 
 def _in_chosen_loop(statement: ast.stmt, chosen: set[ast.stmt]) -> bool:
     return any(
-        isinstance(loop, ast.For | ast.AsyncFor | ast.While) and any(one is statement for one in _inner(loop.body))
+        isinstance(loop, ast.For | ast.AsyncFor | ast.While)
+        and any(one is statement for one in statements_in(loop.body))
         for loop in chosen
     )
 
@@ -175,13 +176,13 @@ def lasting(function: ast.FunctionDef) -> set[str]:
 # the statements of a block
 
 
-def _inner(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def statements_in(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """All statements of a block, those of nested functions left out."""
     for statement in body:
         yield statement
         if not isinstance(statement, NESTED):
             for part in parts(statement):
-                yield from _inner(part)
+                yield from statements_in(part)
 
 
 def _around(body: list[ast.stmt], above: tuple[ast.stmt, ...]) -> Iterator[tuple[ast.stmt, tuple[ast.stmt, ...]]]:
@@ -210,7 +211,7 @@ def _named_parts(statement: ast.stmt) -> Iterator[tuple[str, list[ast.stmt]]]:
         yield "case", case.body
 
 
-def _header(statement: ast.stmt) -> Iterator[ast.expr]:
+def header(statement: ast.stmt) -> Iterator[ast.expr]:
     """The expressions of a statement; of a compound one, those of its header."""
     for name, value in ast.iter_fields(statement):
         if name in ("body", "orelse", "finalbody", "handlers", "cases"):
@@ -227,7 +228,7 @@ def _header(statement: ast.stmt) -> Iterator[ast.expr]:
 @lru_cache(maxsize=256)
 def _bound(body: tuple[ast.stmt, ...]) -> frozenset[str]:
     found: set[str] = set()
-    for statement in _inner(list(body)):
+    for statement in statements_in(list(body)):
         match statement:
             case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
                 found.add(name)
@@ -239,9 +240,9 @@ def _bound(body: tuple[ast.stmt, ...]) -> frozenset[str]:
             case ast.Match():
                 captures = [one for one in walk(statement) if isinstance(one, ast.MatchAs | ast.MatchStar)]
                 found |= {one.name for one in captures if one.name is not None}
-        for expression in _header(statement):
+        for expression in header(statement):
             found |= {node.id for node in _outer(expression) if isinstance(node.ctx, ast.Store | ast.Del)}
-    for statement in _inner(list(body)):
+    for statement in statements_in(list(body)):
         if isinstance(statement, ast.Global | ast.Nonlocal):
             found -= set(statement.names)
     return frozenset(found)
@@ -292,7 +293,7 @@ def _facts(statement: ast.stmt, own: frozenset[str], effects: dict[str, set[str]
     match statement:
         case ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
             facts.binds.add(name)
-            facts.reads |= _free_of(statement)
+            facts.reads |= free_of(statement)
             return facts
         case ast.ClassDef(name):
             facts.binds.add(name)
@@ -321,7 +322,7 @@ def _facts(statement: ast.stmt, own: frozenset[str], effects: dict[str, set[str]
                     _target(item.optional_vars, facts)
         case ast.Try(_, handlers) | ast.TryStar(_, handlers):
             facts.binds |= {handler.name for handler in handlers if handler.name is not None}
-    for expression in _header(statement):
+    for expression in header(statement):
         facts.reads |= free(expression)
         _changes(expression, own, effects, facts)
     return facts
@@ -415,7 +416,7 @@ def _effects(module: Module) -> dict[str, set[str]]:
         match node:
             case ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
                 found.setdefault(name, set()).update(_changed_by(node))
-                mentioned.setdefault(name, set()).update(_free_of(node))
+                mentioned.setdefault(name, set()).update(free_of(node))
             case ast.Assign([ast.Name(name)], value) if _is_callable(value):
                 found.setdefault(name, set()).update(_changed_in(value), roots(value))
                 mentioned.setdefault(name, set()).update(free(value))
@@ -439,19 +440,19 @@ def _is_callable(value: ast.expr) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _free_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
+def free_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
     """The names that a function reads from around it."""
     inside = bound(function.body) | {arg.arg for arg in walk(function.args) if isinstance(arg, ast.arg)}
     found = {name.id for child in ast.iter_child_nodes(function) for name in _outer(child)} - inside
-    for statement in _inner(function.body):
+    for statement in statements_in(function.body):
         if isinstance(statement, DEFINITIONS):
-            found |= _free_of(statement) - inside
+            found |= free_of(statement) - inside
     return frozenset(found)
 
 
 def _changed_by(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     """The names around a function whose objects its body may change or use up."""
-    return _changed_in(function) & _free_of(function)
+    return _changed_in(function) & free_of(function)
 
 
 def _changed_in(tree: ast.AST) -> set[str]:
@@ -530,8 +531,8 @@ def _sharing(statements: list[ast.stmt], own: frozenset[str], effects: dict[str,
                     if isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) and node.value is not None
                     for one in sources(node.value, own)
                 }
-                sharing.link({name, *(given & _free_of(statement)), *effects.get(name, ())})
-        for expression in _header(statement):
+                sharing.link({name, *(given & free_of(statement)), *effects.get(name, ())})
+        for expression in header(statement):
             for node in walk(expression):
                 match node:
                     case ast.NamedExpr(target, value) | ast.comprehension(target, value):

@@ -13,7 +13,7 @@ from wdlint.grouping import bare, expressions, operations, scopes
 from wdlint.grouping.slicing import leaves, touched
 from wdlint.grouping.values import Lost, NeverReached, NotFollowed, Object, Once, Opaque, Raised, Scope, is_bare
 from wdlint.grouping.world import Submodule
-from wdlint.reading.tree import walk
+from wdlint.reading.tree import unparsed, walk
 from wdlint.reading.values import Unknown
 
 if TYPE_CHECKING:
@@ -51,28 +51,32 @@ def finish(running: Running) -> Signal:
 # the way to a statement
 
 
-def reach(run: Interpreter, body: list[ast.stmt], scope: Scope, node: ast.expr) -> Any:
-    """Run the statements before the one that holds `node`, and evaluate that there. Raises NeverReached."""
+def reach(run: Interpreter, body: list[ast.stmt], scope: Scope, node: ast.expr) -> None:
+    """Run the statements before the one that holds `node`. Raises NeverReached."""
     module = scope.module
     target = module.statement(node)
     above = {id(one) for one in module.ancestors(node)} | {id(target)}
     chosen = scope.chosen or frozenset()
     for statement in body:
+        scope.at = statement
         if id(statement) in above:
-            return _into(run, statement, scope, node, above)
+            _into(run, statement, scope, node, above)
+            return
         if statement in chosen:
+            taken = len(run.choices.taken)
             if _before(run, body, statement, scope) is not None:
                 raise NeverReached("the code leaves the function before")
+            run.passes(statement, scope, taken)
         elif _surely_leaves(run, statement, scope):
             raise NeverReached("the code leaves the function before")
     raise NotFollowed("the code is not where it seems to be")
 
 
-def _into(run: Interpreter, statement: ast.stmt, scope: Scope, node: ast.expr, above: set[int]) -> Any:
+def _into(run: Interpreter, statement: ast.stmt, scope: Scope, node: ast.expr, above: set[int]) -> None:
     """Go on in the part of a statement that holds `node`, as if its conditions held."""
     part = next((part for part in _parts(statement) if any(id(one) in above for one in part)), None)
     if part is None:
-        return run.eval(node, scope)
+        return
     match statement:
         case ast.For(loop, over) if part is statement.body:
             try:
@@ -99,7 +103,7 @@ def _into(run: Interpreter, statement: ast.stmt, scope: Scope, node: ast.expr, a
                 finish(block(run, body, scope))
             if part is statement.finalbody:
                 finish(block(run, orelse, scope))
-    return reach(run, part, scope, node)
+    reach(run, part, scope, node)
 
 
 def _parts(statement: ast.stmt) -> list[list[ast.stmt]]:
@@ -122,7 +126,7 @@ def _before(run: Interpreter, body: list[ast.stmt], statement: ast.stmt, scope: 
     try:
         return finish(execute(run, statement, scope))
     except NotFollowed as error:
-        if "requires_grad" in ast.unparse(statement):
+        if "requires_grad" in unparsed(statement):
             run.unsure = True
         run.trail.skipped.append(statement)
         unknown = Lost(str(error))
@@ -168,9 +172,12 @@ def block(run: Interpreter, body: list[ast.stmt], scope: Scope) -> Running:
     chosen = scope.chosen
     for statement in body:
         if chosen is None or statement in chosen:
+            scope.at = statement
+            taken = len(run.choices.taken)
             signal = yield from execute(run, statement, scope)
             if signal is not None:
                 return signal
+            run.passes(statement, scope, taken)
             continue
         match statement:
             case ast.Break():
@@ -255,14 +262,18 @@ def _branch(run: Interpreter, statement: ast.If, scope: Scope) -> list[ast.stmt]
 
 
 def _for(run: Interpreter, statement: ast.For, scope: Scope) -> Running:
-    for item in run.iterate(run.eval(statement.iter, scope), statement, scope):
+    over = run.eval(statement.iter, scope)
+    for item in run.iterate(over, statement, scope):
         run.burn()
         if is_bare(item):
             yield from bare.round_of(run, statement, scope, partial(_bare_round, run, statement, item, scope))
             continue
-        with run.about(item):
+        with run.about(item), run.active(scope, over):
+            taken = len(run.choices.taken)
             assign(run, statement.target, item, scope)
             signal = yield from block(run, statement.body, scope)
+            if signal is None or signal is Continue:
+                run.passes(statement, scope, taken, "a round")
         if signal is Break:
             return None
         if isinstance(signal, Returned):
@@ -292,8 +303,11 @@ def _while(run: Interpreter, statement: ast.While, scope: Scope) -> Running:
             raise NotFollowed(f"`while {scope.module.code(statement.test)}` is not known")
         if not run.truth(value, statement.test, scope):
             return (yield from block(run, statement.orelse, scope))
-        with run.about(None):
+        with run.about(None), run.active(scope):
+            taken = len(run.choices.taken)
             signal = yield from block(run, statement.body, scope)
+            if signal is None or signal is Continue:
+                run.passes(statement, scope, taken, "a round")
         if signal is Break:
             return None
         if isinstance(signal, Returned):
@@ -331,11 +345,13 @@ def _try(run: Interpreter, statement: ast.Try, scope: Scope) -> Running:
             if signal is None:
                 signal = yield from block(run, statement.orelse, scope)
     except Raised:
-        last = yield from block(run, statement.finalbody, scope)
+        with run.active(scope):
+            last = yield from block(run, statement.finalbody, scope)
         if last is None:
             raise
         return last
-    last = yield from block(run, statement.finalbody, scope)
+    with run.active(scope):
+        last = yield from block(run, statement.finalbody, scope)
     return last if last is not None else signal
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.reading.tree import Module
-from wdlint.reading.values import ClassThing, Known, Place, Value
+from wdlint.reading.values import ClassThing, Known, Place, Unknown, Value
 
 
 class NotFollowed(Exception):
@@ -52,6 +52,13 @@ class Opaque:
     place: Place | None = None
     asked: tuple[ast.expr, Scope] | None = None
     says: Says | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An attribute of something unknown, by name: the code asks for it."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,9 @@ class Bare:
     """
 
 
+UNCOUNTED = Unknown("the place of a module among others")
+
+
 def is_bare(item: Any) -> bool:
     """Whether an item of a loop, or a part of it, is such a module."""
     match item:
@@ -155,13 +165,14 @@ class ClassOf:
 @dataclass(slots=True, eq=False)
 class Once:
     """An iterator: each item is met once. `place` is where it was made, `drained` where it was used up, `taken` how
-    many items it has given.
+    many items it has given. `source`: all that decides its items, where that is known.
     """
 
     items: Iterator[Any]
     place: Place | None = None
     drained: Place | None = None
     taken: int = 0
+    source: tuple[Any, ...] | None = None
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -179,7 +190,7 @@ class Scope:
     """Names of a running function and what encloses it.
 
     `called`: its parameters are bound here. `inner`: it is that of a comprehension. `outward`: names declared nonlocal.
-    `chosen`: the statements that matter, None for all.
+    `chosen`: the statements that matter, None for all. `at`: the one that runs. `goal`: what is asked for in the end.
     """
 
     module: Module
@@ -190,6 +201,8 @@ class Scope:
     inner: bool = False
     outward: set[str] = field(default_factory=set)
     chosen: frozenset[ast.stmt] | None = None
+    at: ast.stmt | None = None
+    goal: tuple[ast.expr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+HELD, MOMENT = "held", "moment"  # in keys of questions, before what is another number in each run: that of an object
 Question = tuple[Hashable, int]  # what it is about, and how often that was asked before
 
 
@@ -27,26 +28,44 @@ class Taken:
 @dataclass(slots=True)
 class Choices:
     """Which way a run takes where the code leaves it open: as planned, else as the same question was answered before,
-    else the first."""
+    else the first.
+
+    `asked`: the keys and answers of questions, by what they are about. `used`: what an answer given before was needed
+    for again, and other things that a run may depend on; when that was, by a `clock` that counts such uses.
+    """
 
     plan: dict[Question, int] = field(default_factory=dict)
     taken: list[Taken] = field(default_factory=list)
     known: dict[object, int] = field(default_factory=dict)
-    asked: dict[Hashable, list[int]] = field(default_factory=dict)
+    asked: dict[Hashable, list[tuple[object, int]]] = field(default_factory=dict)
     repeats: bool = True  # whether a question is answered as before where nothing is planned
+    used: dict[Hashable, int] = field(default_factory=dict)
+    clock: int = 0
 
     def choose(self, key: object, ways: int, about: Hashable) -> int:
         """The way to take. `key` tells the question within a run, `about` in all runs."""
         if key not in self.known:
             before = self.asked.setdefault(about, [])
             question = (about, len(before))
-            way = self.plan.get(question, before[-1] if before and self.repeats else 0)
+            way = self.plan.get(question, before[-1][1] if before and self.repeats else 0)
             if way >= ways:
                 way = 0
-            before.append(way)
+            before.append((key, way))
             self.taken.append(Taken(question, way, ways))
             self.known[key] = way
+        else:
+            self.use(about)
         return self.known[key]
+
+    def use(self, what: Hashable) -> None:
+        """Note that what follows depends on something that was answered or set before."""
+        self.clock += 1
+        self.used[what] = self.clock
+
+    @property
+    def moment(self) -> tuple[int, int]:
+        """Which moment it is: another one once a question was asked."""
+        return len(self.taken), self.clock
 
     def following(self) -> dict[Question, int] | None:
         """The plan of the next run where all ways are taken, and nothing is answered as before; None after the last."""

@@ -131,6 +131,14 @@ class Naming(Generic[M, N]):
     named: Callable[[M], Iterator[tuple[str, N]]]
 
 
+def unparsed(node: ast.AST) -> str:
+    """The text of a node on as few lines as can be; kept on the node."""
+    kept: dict[str, str] = node.__dict__
+    if "unparsed" not in kept:
+        kept["unparsed"] = ast.unparse(node)
+    return kept["unparsed"]
+
+
 @dataclass(slots=True, eq=False)
 class Module:
     """A parsed file. `name` is its dotted name as the project imports it; `whole`: all of it was parsed at once.
@@ -309,7 +317,7 @@ class Module:
     def code(self, node: ast.AST) -> str:
         """The source text of a node, unparsed on one line when it spans several."""
         if not isinstance(node, ast.expr):
-            return ast.unparse(node)
+            return unparsed(node)
         start, end = extent_of(self.source, node)
         segment = self.source.text[start:end]
         return segment if "\n" not in segment else ast.unparse(node)

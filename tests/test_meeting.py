@@ -1,0 +1,72 @@
+"""Ways through conditions that are not known: those that come to the same are one from there on."""
+
+from __future__ import annotations
+
+import pytest
+from test_grouping_bounds import inventory, said
+
+from wdlint.facts.assignment import Assignment, Failed
+
+
+def ways(body: str) -> list[Assignment | Failed]:
+    lines = "".join(f"    {line}\n" for line in body.strip().splitlines())
+    found, _ = said(f"def build(model, args):\n{lines}    return AdamW(ps, weight_decay=0.1)\n", inventory(8))
+    return found
+
+
+def members(found: list[Assignment | Failed]) -> set[tuple[str, ...]]:
+    assert all(isinstance(way, Assignment) for way in found), found
+    return {
+        tuple(t.parameter.name for group in way.groups for t in group.members)
+        for way in found
+        if isinstance(way, Assignment)
+    }
+
+
+MANY = range(30)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if args.f{i}: ps = list(ps)",
+        "note = {i} if args.f{i} else 0\nps = ps[:] if note > 3 else list(ps)",
+        "if args.f{i}:\n    for p in ps: p.requires_grad = True",
+        "if not args.f{i}: ps, qs = qs, ps\nelse: ps, qs = list(qs), list(ps)\nps, qs = qs, ps",
+        "if args.f{i}: args.size = {i}\nps = ps[:]",
+        "if args.f{i}:\n    seen = ps\nps = list(ps)",
+    ],
+)
+def test_flags_without_a_part_in_the_groups(line: str) -> None:
+    body = "ps = list(model.parameters())\nqs = []\n" + "\n".join(line.replace("{i}", str(i)) for i in MANY)
+    found = ways(body)
+    assert len(members(found)) == 1
+    assert len(found) <= 2
+
+
+def test_ways_that_come_to_the_same_are_one() -> None:
+    body = "ps = list(model.parameters())\n" + "\n".join(f"if args.f{i}: ps = ps[1:]" for i in range(6))
+    found = ways(body)
+    assert len(members(found)) == 7
+    assert len(found) == 7
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("ps = list(model.parameters())\nif args.a: ps = ps[:1]\nif args.b: ps = ps[:1]", 2),
+        ("ps = list(model.parameters())\nif args.a: ps = ps[:1]\nif args.a: ps = ps[1:]", 2),
+        ("ps = list(model.parameters())\nn = 1 if args.a else 2\nif args.b: n = 3\nps = ps[:n]", 3),
+        ("ps = list(model.parameters())\nqs = ps if args.a else ps[:]\nqs.pop()\nps = ps[:]", 2),
+        ("g = model.parameters()\nif args.a: next(g)\nps = list(g)", 2),
+        ("ps = list(model.parameters())\nif args.a:\n    for p in ps[:2]: p._tag = 1\n"
+         "ps = [p for p in ps if not hasattr(p, '_tag')]", 2),
+        ("ps = []\nfor p in model.parameters():\n    if args.a: continue\n    ps.append(p)", 2),
+        ("ps = list(model.parameters())\nif args.a: args.n = 1\nelse: args.n = 2\nif args.b: ps = list(ps)\n"
+         "ps = ps[: args.n]", 2),
+        ("ps = list(model.parameters())\ndef cut(): return ps[:1] if args.a else ps\n"
+         "if args.a: ps = list(ps)\nps = cut()", 2),
+    ],
+)  # fmt: skip
+def test_what_is_used_later_keeps_ways_apart(body: str, expected: int) -> None:
+    assert len(members(ways(body))) == expected
