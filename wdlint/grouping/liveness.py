@@ -46,7 +46,7 @@ class _Reads:
 
 def read_later(scope: Scope, statement: ast.stmt, *, ended: bool) -> frozenset[str]:
     """The names that may be read once a statement has ended, or from its beginning on; kept on the statement."""
-    kept: dict[object, frozenset[str]] = statement.__dict__.setdefault("later", {})
+    kept: dict[object, frozenset[str]] = statement.__dict__.setdefault("read_later", {})
     key = (scope.node, scope.chosen, scope.goal, ended)
     if key not in kept:
         reads = _reads(scope)
@@ -71,7 +71,7 @@ def read_in(scope: Scope) -> frozenset[str]:
 
 
 def _reads(scope: Scope) -> _Reads:
-    kept: dict[object, _Reads] = scope.node.__dict__.setdefault("reads", {})
+    kept: dict[object, _Reads] = scope.node.__dict__.setdefault("read_in_all", {})
     key = (scope.chosen, scope.goal)
     if key not in kept:
         run = list(statements_run(scope))
