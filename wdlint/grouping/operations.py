@@ -182,9 +182,10 @@ def _augmented(run: Interpreter, held: Any, target: ast.expr, op: ast.operator, 
 
 
 def extend(run: Interpreter, held: list[Any], more: Any, node: ast.AST, scope: Scope) -> None:
-    """Append items one by one, as an iterator gives them."""
+    """Append items one by one, as an iterator gives them; a list that doubles is given up soon."""
+    cost = 4 if more is held else 1
     for one in run.iterate(list(held) if more is held else more, node, scope):
-        run.burn()
+        run.burn(cost)
         run.put(one, node, scope)
         held.append(one)
 
