@@ -46,6 +46,7 @@ from wdlint.reading.values import Place, Unknown, Value
 
 FUEL = 250_000  # nodes evaluated in one run
 MOST_FUEL = 600_000  # in all runs for one site
+USUAL_ROUNDS = 500  # of a `while` loop; those that go on are hardly meant to end
 ENDLESS = 40  # what a round costs besides, where nothing says how many there will be
 RUNS = 32  # ways through conditions that are not known
 TOO_MUCH = "too much to follow"
@@ -152,9 +153,9 @@ class Interpreter:
         if self.fuel < 0:
             raise NotFollowed(TOO_MUCH)
 
-    def burn_round(self) -> None:
-        """Count a round of a loop of which nothing says how many there will be."""
-        self.burn(ENDLESS)
+    def burn_round(self, rounds: int = 0) -> None:
+        """Count a round of a loop of which nothing says how many there will be, after so many."""
+        self.burn(ENDLESS if rounds < USUAL_ROUNDS else 4 * ENDLESS)
 
     def eval(self, node: ast.expr, scope: Scope) -> Any:
         """The value of an expression. Raises NotFollowed and Raised."""

@@ -296,8 +296,10 @@ def _bare_round(run: Interpreter, statement: ast.For, item: Any, scope: Scope) -
 
 
 def _while(run: Interpreter, statement: ast.While, scope: Scope) -> Running:
+    rounds = 0
     while True:
-        run.burn_round()
+        run.burn_round(rounds)
+        rounds += 1
         value = expressions.condition(run, statement.test, scope)
         if isinstance(value, Opaque):
             raise NotFollowed(f"`while {scope.module.code(statement.test)}` is not known")
