@@ -15,8 +15,7 @@ from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.project import Project
 from wdlint.reading.text import Source
 
-SHORT = 50  # a million additions each: two seconds of the processor on a quiet machine, where most take a tenth
-LONG = 150  # for a hundred thousand parameters, and for a thousand conditions
+SECOND = 27  # times a million additions: a second of the processor on a quiet machine, where most take a tenth
 
 HEAD = "import itertools, json, re, sys\nimport torch\nfrom torch import nn\nfrom torch.optim import AdamW\n\n\n"
 
@@ -219,11 +218,19 @@ def test_what_cannot_be_followed_is_said_in_time(name: str) -> None:
     ways, units = said(UNKNOWN[name], inventory(8))
     assert ways
     assert len(ways) > 1 or [way for way in ways if isinstance(way, Failed) and way.reason], name
-    assert units < SHORT
+    assert units < SECOND
 
 
 LARGE = {
     "everything": "    return AdamW(model.parameters(), weight_decay=0.1)",
+    "a copy": "    return AdamW([p for p in model.parameters()], weight_decay=0.1)",
+    "the first of them": """
+    first = []
+    for p in model.parameters():
+        first.append(p)
+        if any(p is q for q in list(model.parameters())[:2]) and len(first) == 2:
+            break
+    return AdamW(first, weight_decay=0.1)""",
     "comprehensions": """
     decay = [p for n, p in model.named_parameters() if not any(w in n for w in ["bias", "norm"])]
     rest = [p for n, p in model.named_parameters() if any(w in n for w in ["bias", "norm"])]
@@ -245,11 +252,14 @@ LARGE = {
 @pytest.mark.parametrize("name", LARGE)
 def test_a_hundred_thousand_parameters(name: str) -> None:
     ways, units = said(f"def build(model):\n{LARGE[name]}\n", inventory(100_000))
-    assert units < LONG
     assert len(ways) == 1
-    if isinstance(ways[0], Assignment):
+    if isinstance(ways[0], Failed):
+        assert units < SECOND
+        assert ways[0].reason == "too much to follow"
+    else:
+        assert units < 2 * SECOND
         members = sum(len(group.members) for group in ways[0].groups)
-        assert members == (50_000 if name in ("membership in a list", "identity in a list") else 100_000)
+        assert members == (2 if name == "the first of them" else 100_000)
 
 
 def test_a_thousand_nested_conditions() -> None:
@@ -258,4 +268,4 @@ def test_a_thousand_nested_conditions() -> None:
     ways, units = said(text + "    return AdamW(ps, weight_decay=0.1)\n", inventory(8))
     assert len(ways) > 1
     assert isinstance(ways[-1], Failed)
-    assert units < LONG
+    assert units < 2 * SECOND

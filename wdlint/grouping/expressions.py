@@ -174,7 +174,8 @@ def _comprehension(
         return value
 
     if first is None:
-        first = run.iterate(run.eval(generators[0].iter, scope), generators[0].iter, scope)
+        over = run.eval(generators[0].iter, scope)
+        first = run.paced(run.iterate(over, generators[0].iter, scope), over)
     return _generated(run, element, generators, inner, first)
 
 

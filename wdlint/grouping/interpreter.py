@@ -12,6 +12,7 @@ names; `operations` and `library` say what operators and functions do.
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Callable, Iterator, MappingView
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,8 @@ MOST_FUEL = 600_000  # in all runs for one site
 USUAL_ROUNDS = 500  # of a `while` loop; those that go on are hardly meant to end
 ENDLESS = 40  # what a round costs besides, where nothing says how many there will be
 RUNS = 32  # ways through conditions that are not known
+FIRST_ROUNDS = 256
+LARGE = 10_000  # items of a loop that is given up as soon as its first rounds tell that it costs too much
 TOO_MUCH = "too much to follow"
 ORDERS = 3  # orders in which a set is gone through, where that may matter
 
@@ -110,6 +113,7 @@ class Interpreter:
     chosen: set[tuple[int, str]] = field(default_factory=set)  # names looked up that depend on answers
     handed: dict[ast.Call, dict[ast.expr, Any]] = field(default_factory=dict)  # what calls pass
     trace: int = 0  # what was put where, as one number
+    plain: dict[ast.AST, Step] = field(default_factory=dict)  # where something was put that no question was asked about
 
     def value_at(self, node: ast.expr, module: Module) -> Any:
         """The value of an expression where it stands, the code of its scope before it taken into account.
@@ -209,6 +213,20 @@ class Interpreter:
                 return iter(())
         code = scope.module.code(node.iter if isinstance(node, ast.For) else node) if isinstance(node, ast.AST) else ""
         raise NotFollowed(f"what `{code}` goes over is not known")
+
+    def paced(self, items: Iterator[Any], over: Any) -> Iterator[Any]:
+        """The items of a loop over a value. Raises NotFollowed after a few where all would take too much."""
+        expected = modules.expected(over)
+        return items if expected < LARGE else self._paced(items, expected)
+
+    def _paced(self, items: Iterator[Any], expected: int) -> Iterator[Any]:
+        given, due = self.fuel, FIRST_ROUNDS
+        for index, item in enumerate(items):
+            if index == due:
+                due *= 2
+                if (given - self.fuel) * expected > given * index:
+                    self.burn(given)  # as the rest would
+            yield item
 
     def shuffled(self, items: Any) -> list[Any]:
         """Items in an order that Python does not fix: a different one in each of the runs."""
@@ -342,8 +360,14 @@ class Interpreter:
             steps = self.trail.steps.setdefault(tensor, [])
             again = steps and steps[-1].place.node is node and not (tests or steps[-1].tests)
             if not again:  # as in a list that grows by itself
-                steps.append(Step(Place(scope.module, node), tuple(tests)))
+                steps.append(Step(Place(scope.module, node), tuple(tests)) if tests else self._plain(node, scope))
             self.trace = hash((self.trace, id(tensor), id(node), *(id(test.place.node) for test in tests)))
+
+    def _plain(self, node: ast.AST, scope: Scope) -> Step:
+        """The step of all tensors that are put somewhere without a question."""
+        if node not in self.plain:
+            self.plain[node] = Step(Place(scope.module, node), ())
+        return self.plain[node]
 
 
 def _subject(item: Any) -> Subject | None:
@@ -520,6 +544,8 @@ def _every(
 
 def _run(interpreter: Interpreter, work: Callable[[Interpreter], Any]) -> Outcome:
     interpreter.evaluator.begin()
+    collects = gc.isenabled()
+    gc.disable()  # what a run makes lives as long as the run: a quarter of the time went into looking for what does not
     try:
         return Outcome(work(interpreter), interpreter.trail, interpreter.unsure)
     except NotFollowed as error:
@@ -528,3 +554,6 @@ def _run(interpreter: Interpreter, work: Callable[[Interpreter], Any]) -> Outcom
         return Outcome(None, interpreter.trail, True, f"it raises {error}", raised=True)
     except RecursionError:
         return Outcome(None, interpreter.trail, True, "too deep to follow")
+    finally:
+        if collects:
+            gc.enable()

@@ -172,6 +172,16 @@ def length(held: Submodule) -> Any:
     return len(held.world.children.get(held.path, {})) if is_counted(held) else Opaque(Unknown("a number of layers"))
 
 
+def expected(value: Any) -> int:
+    """How many items a value has that is looped over, as far as that is told at once."""
+    match value:
+        case list() | tuple() | dict():
+            return len(value)
+        case Once(source=("parameters" | "named_parameters", Submodule(world, ""), *_), taken=0):
+            return len(world.tensors)
+    return 0
+
+
 def uncounted(items: Iterable[Any] | MappingView) -> bool:
     """Whether there may be modules among some items that are not known."""
     return any(map(is_bare, items if isinstance(items, Iterable) else ()))

@@ -263,7 +263,7 @@ def _branch(run: Interpreter, statement: ast.If, scope: Scope) -> list[ast.stmt]
 
 def _for(run: Interpreter, statement: ast.For, scope: Scope) -> Running:
     over = run.eval(statement.iter, scope)
-    for item in run.iterate(over, statement, scope):
+    for item in run.paced(run.iterate(over, statement, scope), over):
         run.burn()
         if is_bare(item):
             yield from bare.round_of(run, statement, scope, partial(_bare_round, run, statement, item, scope))

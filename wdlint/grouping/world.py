@@ -126,7 +126,8 @@ def world(inventory: Inventory, value: Value | None = None) -> World:
         for name in (parameter.name, *parameter.aliases):
             made.tensors[name] = tensor
             where, _, leaf = name.rpartition(".")
-            _enter(made, where)
+            if where not in inventory.modules:
+                _enter(made, where)
             made.own.setdefault(where, {})[leaf] = tensor
     for name, what in (inventory.attributes or {}).items():
         if what == "registered":

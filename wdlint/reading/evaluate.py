@@ -59,6 +59,7 @@ from wdlint.results import Reads
 
 DEPTH = 60  # nested evaluations
 STEPS = 6_000  # evaluations for one site
+MANY_BINDINGS = 16  # of one name: as many as cost a step to go through, when each is known already
 VISITED = 60  # files looked into for one site
 GLANCE = 20  # the share of a question to which the answer is mostly no
 SEARCH = 15  # that of a search through a whole file; what it has found so far took at most a fifth of this
@@ -479,6 +480,7 @@ class Evaluator:
 
     def bound(self, bindings: list[Binding], name: str, use: ast.AST, frame: Frame, scope: ast.AST) -> Value:
         """What bindings give a name, together with what statements in between do to it."""
+        self.steps += len(bindings) // MANY_BINDINGS
         values = []
         for binding in bindings:
             value = self._binding(binding, name, frame)
