@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wdlint.reading.selections import TRUE, All, Aspect, Atom, Either, Formula, Not, both
-from wdlint.reading.tree import LOOPS, reaching, terminates, walk
+from wdlint.reading.tree import FUNCTIONS, LOOPS, reaching, terminates, walk
 from wdlint.reading.values import (
     ClassThing,
     Collection,
@@ -93,11 +94,26 @@ def path(evaluator: Evaluator, statement: ast.stmt, frame: Frame) -> list[Formul
             if isinstance(earlier, ast.If) and not earlier.orelse and terminates(earlier.body):
                 current.append(Not(formula(evaluator, earlier.test, frame)))
         if isinstance(above, LOOPS):
+            if any(_breaks(above.body)):
+                current.append(Atom(f"line {above.lineno} until it breaks", Aspect.PLACE))
             inside = True
             found.append(current)
             current = []
         child = above
     return [test for tests in reversed(found) for test in tests] if inside else []
+
+
+def _breaks(body: Iterable[ast.stmt]) -> Iterator[ast.Break]:
+    """What ends the loop around some statements early."""
+    for statement in body:
+        if isinstance(statement, ast.Break):
+            yield statement
+        elif isinstance(statement, LOOPS):
+            yield from _breaks(statement.orelse)
+        elif not isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+            yield from _breaks(one for one in ast.iter_child_nodes(statement) if isinstance(one, ast.stmt))
+            for arm in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+                yield from _breaks(arm.body)
 
 
 def formula(evaluator: Evaluator, node: ast.expr, frame: Frame, depth: int = 0) -> Formula:
