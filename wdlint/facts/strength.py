@@ -29,10 +29,9 @@ def bounds(value: Value) -> Bounds | None:
 
 
 def decays_with_rates(site: OptimizerSite) -> Iterator[tuple[Decay, Value]]:
-    """The decay of each group with the learning rate of the same group."""
-    groups = site.groups
-    for decay in [site.decay_of(group) for group in groups] if groups else site.decays():
-        yield decay, _rate_of(site, decay.group)
+    """The decay of each group with the learning rate of the same group, where the groups are known."""
+    for group in site.groups or site.added:
+        yield site.decay_of(group), _rate_of(site, group)
 
 
 def _rate_of(site: OptimizerSite, group: Group) -> Value:
