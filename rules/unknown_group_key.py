@@ -39,7 +39,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import replace
 
 from wdlint.facts.keys import FRAMEWORK, is_read
 from wdlint.facts.optimizers import Decay, Group, OptimizerSite
@@ -49,6 +48,7 @@ from wdlint.fixing.calls import rename_key
 from wdlint.linter import Context
 from wdlint.models.wording import counted, described
 from wdlint.reading.values import Entry, Unknown, alternatives, number
+from wdlint.records import replace
 from wdlint.rule import CODE, Rule
 
 RULE = Rule(

@@ -16,12 +16,12 @@ import pickle
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wdlint import __version__, replay
 from wdlint.folders import user_cache
+from wdlint.records import dataclass, field, replace
 from wdlint.results import FileResult, Reads
 
 if TYPE_CHECKING:

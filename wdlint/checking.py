@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -18,6 +17,7 @@ from wdlint.discovery import Listing, discover, is_excluded, project_root
 from wdlint.folders import SAVED, user_cache
 from wdlint.looking import LintSettings
 from wdlint.reading.content import UnreadableFile
+from wdlint.records import dataclass, field
 from wdlint.results import Applicability, FileResult
 from wdlint.terminal import coloured, emit, emit_bytes, is_terminal, note, terminal_columns
 

@@ -6,13 +6,13 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from wdlint.config import CONFIG_FILES, Settings
 from wdlint.ignoring import IGNORE_FILE, Ignores, exclude_file
+from wdlint.records import dataclass, field
 
 SUFFIXES = (".py", ".pyi", ".ipynb")
 PROJECT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")

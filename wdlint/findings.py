@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from wdlint.records import dataclass
 from wdlint.results import Applicability as Applicability
 from wdlint.results import FileResult as FileResult
 from wdlint.results import Severity as Severity

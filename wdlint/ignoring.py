@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from wdlint.records import dataclass, field
 
 if TYPE_CHECKING:
     from subprocess import Popen

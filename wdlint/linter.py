@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +16,7 @@ from wdlint.reading.content import UnreadableFile, is_notebook
 from wdlint.reading.imports import is_function
 from wdlint.reading.skeleton import failed
 from wdlint.reading.text import Source, read_source
+from wdlint.records import dataclass, replace
 from wdlint.rule import load
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ Most files end here, so that nothing else of the linter is imported for them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from wdlint.catalogue import Entry, entries
 from wdlint.reading.content import MAX_BYTES, MAX_NOTEBOOK_BYTES, is_notebook, read_bytes
 from wdlint.reading.markers import marked
+from wdlint.records import dataclass
 
 if TYPE_CHECKING:
     from wdlint.models.parameters import Inventory

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from wdlint.records import dataclass, field
 
 _LITERAL = r"[\w.+@-]+"
 _NAME = re.compile(rf"!?({_LITERAL})/?")

@@ -7,13 +7,13 @@ import pkgutil
 import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Any, Literal
 
 from wdlint import catalogue
 from wdlint.findings import Finding, Fix, Related, Severity, Span
+from wdlint.records import dataclass
 
 CODE: Literal["code"] = "code"
 MODEL: Literal["model"] = "model"

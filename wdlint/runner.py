@@ -150,7 +150,7 @@ def within(work: Callable[[], FileResult], filename: str) -> FileResult:
             return work()
     except limits.OutOfTime:
         project.cache_clear()  # what was being looked at is half done
-        from dataclasses import replace
+        from wdlint.records import replace
 
         reason = f"not checked: takes longer than {limits.SECONDS} seconds of processor time"
         return replace(unreadable(filename, reason), partial=True)

@@ -10,7 +10,6 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from wdlint.config import ConfigError, Settings, configuration
 from wdlint.discovery import display, project_root
 from wdlint.grouping.policy import Policy, policy
 from wdlint.models.parameters import Inventory
+from wdlint.records import dataclass
 from wdlint.report.inventory.table import DecayTable, decay_table, remarks
 from wdlint.report.place import at as shown
 from wdlint.terminal import OutputError, coloured, emit, is_terminal, note

@@ -11,7 +11,6 @@ import io
 import re
 import tokenize
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 
 from wdlint import catalogue, rule
 from wdlint.findings import Finding, Position, Span
@@ -19,6 +18,7 @@ from wdlint.nearest import nearest
 from wdlint.reading.content import UnreadableFile
 from wdlint.reading.text import Source
 from wdlint.reading.text import parse as syntax
+from wdlint.records import dataclass, replace
 
 # Where one comment ends and the next begins on the same line: `# type: ignore  # wdlint: ignore[...]`.
 _PART = re.compile(r"(?:(?<=\s)|^)#(?=\s*[A-Za-z])")

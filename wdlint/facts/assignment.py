@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Hashable, ItemsView, Iterator, KeysView, ValuesView
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +17,7 @@ from wdlint.models.wrapping import ATTRIBUTES, wrapped, wrappers
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module, statements_of
 from wdlint.reading.values import Instance, Known, Place, Product, Unknown, Value, alternatives, number, numbers
+from wdlint.records import dataclass, field, replace
 
 if TYPE_CHECKING:  # what runs grouping code takes as long to import as all the rest
     from wdlint.grouping.interpreter import Interpreter, Outcome

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from wdlint.facts.assignment import Assignment, Site
 from wdlint.grouping.world import Tensor
 from wdlint.models.parameters import Inventory, Kind, Parameter
 from wdlint.reading.values import Place
+from wdlint.records import dataclass
 
 
 class Cause(enum.Enum):

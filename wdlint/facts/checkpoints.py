@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.optimizers import OptimizerSite, built_by
 from wdlint.findings import Span
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module
 from wdlint.reading.values import alternatives
+from wdlint.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

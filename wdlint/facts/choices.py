@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.reading import callers
 from wdlint.reading.evaluate import GLANCE, Evaluator, parameters
@@ -12,6 +11,7 @@ from wdlint.reading.selections import Formula, is_whole, tells_kinds
 from wdlint.reading.text import extent_of
 from wdlint.reading.tree import SCOPES, Module, terminates, walk
 from wdlint.reading.values import Collection, Known, Origin, Value, alternatives, number
+from wdlint.records import dataclass
 
 KEY = "weight_decay"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from wdlint.facts.assignment import Assignment
 from wdlint.facts.causes import Cause, Mistake, ordered
@@ -16,6 +15,7 @@ from wdlint.grouping.world import Tensor
 from wdlint.linter import Context
 from wdlint.models.parameters import Kind, Parameter
 from wdlint.models.wording import counted, named, number
+from wdlint.records import replace
 from wdlint.rule import Rule
 
 # Kinds whose decay is a choice, with the rule that tells of it. Of those that one optimizer decays the first tells.

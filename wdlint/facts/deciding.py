@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from wdlint.facts.assignment import Assignment, MadeGroup
 from wdlint.grouping.values import Forced, Test
 from wdlint.grouping.world import Tensor
 from wdlint.reading.values import Known, number, numbers
+from wdlint.records import dataclass, field
 
 MOST_RUNS = 24  # for one optimizer
 

@@ -6,7 +6,6 @@ import ast
 import enum
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.optimizers import OptimizerSite, model_of, related
 from wdlint.findings import Position, Span
@@ -24,6 +23,7 @@ from wdlint.reading.values import (
     is_open,
     strings,
 )
+from wdlint.records import dataclass
 
 DEEPEST = 6  # models within models
 MOST_PARTS = 30  # classes looked into for one model

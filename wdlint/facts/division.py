@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Decay, DecayWriter, Group, OptimizerSite, model_of, related, writers
 from wdlint.reading.selections import Formula, covers, tells_kinds
 from wdlint.reading.tree import Module, reaching, statements_of, walk
 from wdlint.reading.values import External, FunctionThing, Product, Selection, alternatives, is_open, number, numbers
+from wdlint.records import dataclass
 
 LOOPED = frozenset({"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"})
 ADAPTED = (".get_peft_model", ".PeftModel.from_pretrained")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from wdlint.facts.optimizers import OptimizerSite, written_later
@@ -24,6 +23,7 @@ from wdlint.reading.values import (
     alternatives,
     number,
 )
+from wdlint.records import dataclass
 
 NAME = re.compile(
     r"(?!(?:no|use|skip|exclude|filter|apply|custom)_)(?:\w+_)?(?:weight_?decay|wd|l2|l2_reg|l2_penalty)", re.I

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from wdlint.facts.assignment import Assignment, Failed, assignments
 from wdlint.facts.causes import ordered
 from wdlint.facts.deciding import decay_of
@@ -11,6 +9,7 @@ from wdlint.facts.optimizers import OptimizerSite
 from wdlint.models.expressions import inventory_of
 from wdlint.models.parameters import Inventory, Parameter
 from wdlint.models.wording import described
+from wdlint.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

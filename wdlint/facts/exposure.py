@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from wdlint.facts.division import Undivided
 from wdlint.facts.optimizers import OptimizerSite, model_of
 from wdlint.grouping.policy import Policy
@@ -11,6 +9,7 @@ from wdlint.models.expressions import inventory_of, may_be_frozen, of_value
 from wdlint.models.parameters import Inventory, Parameter
 from wdlint.models.wording import described
 from wdlint.reading.values import alternatives
+from wdlint.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Group, OptimizerSite, sites
 from wdlint.facts.samples import Sample, holds, is_read, samples, worlds
@@ -12,6 +11,7 @@ from wdlint.findings import Unresolved
 from wdlint.reading.selections import All, Aspect, Either, Formula, atoms, both, tells_kinds
 from wdlint.reading.tree import reaching
 from wdlint.reading.values import Place, number
+from wdlint.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

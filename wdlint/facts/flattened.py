@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.optimizers import OptimizerSite, model_of
 from wdlint.findings import Span
@@ -12,6 +11,7 @@ from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.selections import Aspect, Atom, atoms
 from wdlint.reading.tree import Module
 from wdlint.reading.values import Known, Place, Product, Selection, alternatives, is_open
+from wdlint.records import dataclass
 
 WRAPPERS = ("torch.distributed.fsdp", "fairscale.nn")
 

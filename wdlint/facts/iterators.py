@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.optimizers import registry
 from wdlint.reading.calls import MEMBERS
@@ -25,6 +24,7 @@ from wdlint.reading.tree import (
     walk,
 )
 from wdlint.reading.values import ClassThing, Collection, External, Known, alternatives
+from wdlint.records import dataclass
 
 # what reads an iterator to its end, by the last name; torch's own take any iterable of tensors
 READERS = frozenset(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from wdlint.facts.assignment import (
@@ -27,6 +26,7 @@ from wdlint.grouping.world import Submodule, Tensor
 from wdlint.models.expressions import freezes
 from wdlint.models.parameters import Inventory, Kind
 from wdlint.reading.values import Unknown, numbers
+from wdlint.records import replace
 
 # What a Trainer decays by its own choice, which nobody who calls it has made.
 CHOSEN = frozenset({Kind.EMBEDDING, Kind.POSITION, Kind.RELATIVE_POSITION, Kind.SCALE})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.trainers import is_arguments, makes_own_optimizer
 from wdlint.findings import Span
@@ -29,6 +28,7 @@ from wdlint.reading.values import (
     number,
     text,
 )
+from wdlint.records import dataclass
 
 TRAINERS = frozenset(
     {

@@ -6,7 +6,6 @@ import ast
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from wdlint.facts.assignment import Assignment, Failed, MadeGroup, assignments
@@ -24,6 +23,7 @@ from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module
 from wdlint.reading.values import Known, number, numbers
 from wdlint.reading.values import Origin as From
+from wdlint.records import dataclass
 
 BUILT = frozenset({Origin.META, Origin.CPU, Origin.CUDA, Origin.LIVE})
 WRITTEN = frozenset({From.LITERAL, From.LIBRARY})  # whoever runs the code gets just this value

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from collections.abc import Mapping as Bound
-from dataclasses import dataclass, field, replace
 
 from wdlint.facts.coefficients import bindings, is_coefficient, is_zero
 from wdlint.reading import calls, conditions, containers
@@ -29,6 +28,7 @@ from wdlint.reading.values import (
     Value,
     alternatives,
 )
+from wdlint.records import dataclass, field, replace
 
 # methods, and functions of torch, whose result is made of what goes in: sums, shapes, places
 PASSING = frozenset(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 
 from wdlint.facts import deepspeed, library_groups
 from wdlint.facts.assignment import Assignment, MadeGroup, assignments, identity
@@ -20,6 +19,7 @@ from wdlint.models.wording import joined
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module
 from wdlint.reading.values import Instance, Known, Product, Unknown, Value, number, numbers
+from wdlint.records import dataclass, replace
 
 Built = OptimizerSite | LibrarySite
 CONDITION = "it depends on a condition that is not known"

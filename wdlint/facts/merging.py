@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Decay, Group, OptimizerSite
 from wdlint.facts.samples import spares
@@ -14,6 +13,7 @@ from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.selections import Either, Formula, complementary, tells_kinds
 from wdlint.reading.tree import Module, reaching, walk
 from wdlint.reading.values import Collection, External, Form, Known, Place, alternatives
+from wdlint.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

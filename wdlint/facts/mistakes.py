@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from wdlint.facts import library_groups
 from wdlint.facts.assignment import UNKNOWN_MODEL, Assignment, Failed, assignments
@@ -29,6 +28,7 @@ from wdlint.models.parameters import Inventory, Kind, Parameter
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module
 from wdlint.reading.values import Instance, Known, Place, Product
+from wdlint.records import dataclass
 
 
 def mistakes(site: OptimizerSite, policy: Policy, built: Inventory | None) -> Iterator[Mistake | Failed]:

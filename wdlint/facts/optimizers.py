@@ -6,7 +6,6 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Bound
-from dataclasses import dataclass, replace
 from functools import cached_property
 
 from wdlint.findings import Severity, Span, Unresolved
@@ -41,6 +40,7 @@ from wdlint.reading.values import (
     known,
     numbers,
 )
+from wdlint.records import dataclass, replace
 
 OPTIMIZER = "torch.optim.Optimizer"
 SOUGHT = frozenset({"lr", "params", "weight_decay"})  # keywords that something is said of when they are missing

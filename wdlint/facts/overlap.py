@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Decay, Group, OptimizerSite, related, sites
 from wdlint.findings import Severity
@@ -17,6 +16,7 @@ from wdlint.reading.evaluate import Evaluator, parameters
 from wdlint.reading.selections import is_whole
 from wdlint.reading.tree import Module, block_leaving, statements_of
 from wdlint.reading.values import ClassThing, Selection
+from wdlint.records import dataclass
 
 Home = tuple[int, str]  # the identity of a scope, and the name in it
 FOLLOWED = 3  # callers of callers

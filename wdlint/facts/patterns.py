@@ -5,13 +5,13 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.assignment import Assignment
 from wdlint.facts.causes import everything
 from wdlint.grouping.values import Test
 from wdlint.grouping.world import Tensor
 from wdlint.models.parameters import Kind
+from wdlint.records import dataclass
 
 NAMED = frozenset({"in", "endswith", "startswith", "==", "re.search", "re.match", "re.fullmatch", "fnmatch", "member"})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import cast
 
 from wdlint.findings import Span
@@ -24,6 +23,7 @@ from wdlint.reading.values import (
     alternatives,
     strings,
 )
+from wdlint.records import dataclass
 
 # What no parameter of a whole model is called in full: the last part of a name alone, a piece between dots, a
 # kind of module. `norm.weight` and `pos_embed` may be full names.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from wdlint.reading.conditions import RANKS
 from wdlint.reading.selections import KIND, All, Aspect, Atom, Either, Formula, Not, atoms
 from wdlint.reading.tree import walk
+from wdlint.records import dataclass
 
 COMPARISONS = {
     ast.Lt: operator.lt,

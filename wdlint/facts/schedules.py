@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Decay, DecayWriter, Group, OptimizerSite, built_by
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module, blocks, terminates, walk
 from wdlint.reading.values import Origin, Unknown, alternatives, number
+from wdlint.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from dataclasses import dataclass
 
 from wdlint.facts.assignment import Assignment, Failed, assignments
 from wdlint.facts.causes import ordered
@@ -16,6 +15,7 @@ from wdlint.models.wording import described
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import walk
 from wdlint.reading.values import Place
+from wdlint.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

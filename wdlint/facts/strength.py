@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Decay, Group, OptimizerSite, related
 from wdlint.reading.values import Known, Origin, Unknown, Value, is_open, join, numbers
+from wdlint.records import dataclass
 
 TOO_LARGE = 0.1  # of a weight, in each step
 # schedulers that put rates of their own in the place of the constructor's

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from wdlint.facts.assignment import Assignment, Failed, MadeGroup, assignments, identity
 from wdlint.facts.beside import exclusive
@@ -14,6 +13,7 @@ from wdlint.grouping.world import Tensor, World
 from wdlint.models.expressions import freezes
 from wdlint.models.parameters import Inventory, Kind, Parameter
 from wdlint.reading.values import Instance, Known
+from wdlint.records import dataclass
 
 
 def twice_or_never(way: Assignment) -> Iterator[Mistake]:

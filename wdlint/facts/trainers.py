@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Decay, Group, related
 from wdlint.findings import Related, Span
@@ -24,6 +23,7 @@ from wdlint.reading.values import (
     alternatives,
     is_open,
 )
+from wdlint.records import dataclass
 
 PACKAGES = frozenset({"transformers", "sentence_transformers", "trl"})
 # trl's own names for its subclasses of TrainingArguments

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.coefficients import bindings, is_coefficient
 from wdlint.reading import callers, containers
 from wdlint.reading.evaluate import GLANCE, Evaluator, Frame
 from wdlint.reading.tree import Module, blocks, walk
 from wdlint.reading.values import Collection, Element, Form, Known, Selection, number
+from wdlint.records import dataclass
 
 MULTIPLIED = frozenset({"mul_", "mul", "multiply_", "multiply"})
 ADDED = frozenset({"add_", "add"})

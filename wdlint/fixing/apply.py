@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from wdlint.fixing.edits import NotWritten, OverlappingEdits, apply
 from wdlint.fixing.edits import write as write_file
 from wdlint.fixing.verify import Relint, Unproved, proved
 from wdlint.reading.text import LINE_END, Source, read_source
+from wdlint.records import dataclass
 
 MAX_PASSES = 20
 """Fixes that overlap take one pass each; more passes than this mean that fixes undo each other."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from wdlint.facts.assignment import Assignment
 from wdlint.facts.deciding import decay_of
@@ -14,6 +13,7 @@ from wdlint.fixing.exempting import Tests
 from wdlint.fixing.imports import without_statement
 from wdlint.reading.text import Source, extent_of, span_between
 from wdlint.reading.tree import COMPREHENSIONS, FUNCTIONS, Module, statements_of
+from wdlint.records import dataclass
 
 Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 Loop = ast.For | ast.comprehension

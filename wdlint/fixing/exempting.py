@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 
 from wdlint.facts.assignment import Assignment
 from wdlint.findings import Edit
@@ -16,6 +15,7 @@ from wdlint.grouping.policy import Policy
 from wdlint.grouping.predicates import Predicate, predicate
 from wdlint.reading.text import Source, offset_of, span_between
 from wdlint.reading.tree import Module
+from wdlint.records import dataclass, replace
 
 HELPER = "exempt_parameters"
 VARIABLES = ("exempt", "spared", "undecayed")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 
 from wdlint.facts.optimizers import Decay, OptimizerSite, related
 from wdlint.findings import Edit
 from wdlint.fixing.calls import remove_keyword, replace_expression
 from wdlint.reading.values import number
+from wdlint.records import dataclass
 
 # Code that adds groups, or that writes to one group by its number, means the groups as they are.
 _BY_NUMBER = re.compile(r"param_groups\s*\[[^\]]*\]\s*\[[^\]]*\]\s*[-+*/]?=(?!=)|add_param_group\s*\(")

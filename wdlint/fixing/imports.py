@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from bisect import bisect
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from wdlint.findings import Edit
 from wdlint.fixing.items import Change, Items, inserted, items_between, removed
 from wdlint.reading.text import Source, extent_of, offset_of, span_between, span_of
+from wdlint.records import dataclass
 
 # Submodules that are there once the package is imported (read in the packages' `__init__`).
 _EAGER = frozenset({"torch.optim", "torch.optim.lr_scheduler", "torch.nn", "torch.nn.functional", "bitsandbytes.optim"})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+
+from wdlint.records import dataclass
 
 Change = tuple[int, int, str]
 """(start, end, content): replace `text[start:end]`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from wdlint.facts.assignment import Assignment, Failed, MadeGroup, assignments
@@ -21,6 +20,7 @@ from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.text import read_source
 from wdlint.reading.tree import Module
 from wdlint.reading.values import Known, Maybe, Place, Unknown
+from wdlint.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

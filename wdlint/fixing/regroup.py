@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
 from wdlint.facts.assignment import Assignment, assignments
@@ -22,6 +21,7 @@ from wdlint.models.parameters import Kind, Parameter
 from wdlint.models.wording import WORDS, counted, joined
 from wdlint.models.wrapping import SHARDED
 from wdlint.reading.tree import LOOPS, Module
+from wdlint.records import replace
 
 MOST = 12  # rewritings that are tried
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wdlint.grouping import scopes
 from wdlint.grouping.values import Bound, Function, Lost, NotFollowed, Once, Partial, Raised, Scope, is_bare
 from wdlint.grouping.ways import Choices, Question
 from wdlint.grouping.world import Submodule
+from wdlint.records import dataclass, field
 
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter

@@ -8,9 +8,9 @@ from __future__ import annotations
 import enum
 import fnmatch
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from wdlint.models.parameters import Inventory, Parameter
+from wdlint.records import dataclass
 
 # Classes of torch.nn whose parameters are no weights; RMSNorm is there since torch 2.4.
 TORCH_CLASSES = (

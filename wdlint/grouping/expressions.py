@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +32,7 @@ from wdlint.grouping.ways import HELD, MOMENT
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.reading.tree import unparsed, walk
 from wdlint.reading.values import Known, Place, Unknown, Value
+from wdlint.records import replace
 
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter

@@ -15,7 +15,6 @@ import ast
 import gc
 from collections.abc import Callable, Iterator, MappingView
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -44,6 +43,7 @@ from wdlint.grouping.world import Submodule, Tensor, World
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module
 from wdlint.reading.values import Place, Unknown, Value
+from wdlint.records import dataclass, field, replace
 
 FUEL = 250_000  # nodes evaluated in one run
 MOST_FUEL = 600_000  # in all runs for one site

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from wdlint.grouping.slicing import DEFINITIONS, free, header, leaves, parts, roots, statements_in
 from wdlint.grouping.slicing import free_of as free_of_function
 from wdlint.grouping.values import Scope
 from wdlint.reading.tree import Module, walk
+from wdlint.records import dataclass
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 ENTERED = (ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)  # whose header runs on the way to what is asked for

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wdlint.grouping import narrowing, operations
@@ -43,6 +42,7 @@ from wdlint.grouping.values import (
 from wdlint.grouping.ways import HELD, MOMENT
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.reading.values import Unknown
+from wdlint.records import dataclass, field
 
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, MappingView
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wdlint.grouping.values import (
@@ -29,6 +28,7 @@ from wdlint.grouping.values import (
 from wdlint.grouping.world import Submodule
 from wdlint.models.parameters import Origin
 from wdlint.reading.values import ClassThing, Instance, Known, Place, Unknown, Value
+from wdlint.records import replace
 
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter

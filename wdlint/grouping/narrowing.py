@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wdlint.grouping.values import Opaque, Says
 from wdlint.reading.values import Known, Origin, Value, number
+from wdlint.records import dataclass, field, replace
 
 PLAIN = str | bool | int | float
 # A comparison of a setting with 0 and when it says that there is no more than 0, the setting on its left.

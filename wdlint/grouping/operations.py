@@ -6,7 +6,6 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, MappingView, Set, ValuesView
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wdlint.grouping import modules, narrowing, scopes, torch_layers
@@ -38,6 +37,7 @@ from wdlint.grouping.values import (
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.models.parameters import canonical
 from wdlint.reading.values import ClassThing, Known, Origin, Unknown, Value
+from wdlint.records import replace
 
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter

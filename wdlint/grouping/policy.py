@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from wdlint.models.parameters import Kind, Parameter
 from wdlint.nearest import nearest
+from wdlint.records import dataclass
 
 DEFAULT = "strict"
 

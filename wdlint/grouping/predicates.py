@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
 
 from wdlint.grouping.exclusions import TORCH_CLASSES, Exclusion, Form, Subject, subject
 from wdlint.models.parameters import Inventory, Origin, Parameter
+from wdlint.records import dataclass
 
 VECTORS = Exclusion(Form.VECTORS)
 EMBEDDINGS = Exclusion(Form.TORCH, ("Embedding",))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from wdlint.reading.tree import Module, walk
+from wdlint.records import dataclass, field
 
 MUTATORS = frozenset(
     {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Generator
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from wdlint.grouping.values import Lost, NeverReached, NotFollowed, Object, Once
 from wdlint.grouping.world import Submodule
 from wdlint.reading.tree import unparsed, walk
 from wdlint.reading.values import Unknown
+from wdlint.records import dataclass
 
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.reading.tree import Module
 from wdlint.reading.values import ClassThing, Known, Place, Unknown, Value
+from wdlint.records import dataclass, field
 
 
 class NotFollowed(Exception):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from wdlint.records import dataclass, field
 
 HELD, MOMENT = "held", "moment"  # in keys of questions, before what is another number in each run: that of an object
 Question = tuple[Hashable, int]  # what it is about, and how often that was asked before

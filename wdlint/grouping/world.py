@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 
 from wdlint.models.parameters import Inventory, Parameter
 from wdlint.reading.values import Value
+from wdlint.records import dataclass, field, replace
 
 REPRESENTATIVES = ("0", "1")  # for layers whose number is not known
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from wdlint.records import replace
 
 if TYPE_CHECKING:
     from wdlint.live.report import Report

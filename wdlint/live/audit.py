@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from wdlint.looking import LintSettings
 from wdlint.models.wording import counted
 from wdlint.optimizers import added, registry
 from wdlint.optimizers.added import Added
+from wdlint.records import replace
 from wdlint.report.inventory.of_code import code_table
 from wdlint.report.place import place
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from wdlint.findings import Position, Span
 from wdlint.live.optimizers import LiveOptimizer
 from wdlint.live.values import is_plain, plain
 from wdlint.reading.text import Source
+from wdlint.records import dataclass
 
 HEAD = 4  # rows of the text before the first group
 

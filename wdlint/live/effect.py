@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from wdlint.live.optimizers import LiveGroup, LiveOptimizer
 from wdlint.live.values import plain
 from wdlint.optimizers.registry import Law
+from wdlint.records import dataclass
 
 # Classes whose decay joins the gradient and then a momentum buffer, both linearly: the buffer multiplies it.
 PLAIN_SGD = frozenset(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wdlint.facts.assignment import Seen, place
@@ -26,6 +25,7 @@ from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.project import Project
 from wdlint.reading.text import Source
 from wdlint.reading.tree import Module
+from wdlint.records import dataclass, replace
 from wdlint.suppressions import own_codes
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 from wdlint.facts import deepspeed, library_groups
@@ -21,6 +20,7 @@ from wdlint.optimizers import registry
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module
 from wdlint.reading.values import Known, Sequence, Unknown, Value, alternatives, is_open
+from wdlint.records import dataclass, replace
 
 Built = OptimizerSite | LibrarySite
 ABSENT = object()  # in the place of a key that a group does not have

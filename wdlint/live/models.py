@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from wdlint.models import worker
 from wdlint.models.kinds import classify
 from wdlint.models.parameters import Inventory, Origin, from_raw
+from wdlint.records import dataclass
 
 # By the wrapper's class name: the attribute under which it keeps the module. Their names come before all others.
 WRAPPERS: Mapping[str, str] = {

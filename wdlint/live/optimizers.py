@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from wdlint.live.values import plain
 from wdlint.optimizers import registry
 from wdlint.optimizers.registry import Law
+from wdlint.records import dataclass
 
 # Attributes under which wrappers keep the optimizer that they hold: accelerate, DeepSpeed, Lightning, Lookahead
 # (optimizer), apex LARC, ZeroRedundancyOptimizer, fairscale (optim), SAM and other Lookaheads (base_optimizer),

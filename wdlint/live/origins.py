@@ -13,10 +13,11 @@ import inspect
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
+
+from wdlint.records import dataclass
 
 MOST_FUNCTIONS = 200  # that are reached from the one that made an object
 Tree = Callable[[Path], ast.Module | None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from wdlint.live.canonical import Canonical
 from wdlint.live.effect import Effect, Run
 from wdlint.live.optimizers import LiveGroup, LiveOptimizer
 from wdlint.models.parameters import Inventory
+from wdlint.records import dataclass
 from wdlint.report import Report as CheckReport
 from wdlint.report import json as findings_json
 from wdlint.report.full import STYLES

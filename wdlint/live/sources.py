@@ -9,7 +9,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +16,7 @@ from wdlint.discovery import display, project_root
 from wdlint.reading.content import UnreadableFile
 from wdlint.reading.notebook import blank_magics
 from wdlint.reading.text import LINE_END, Cell, Source, read_source
+from wdlint.records import dataclass
 
 MOST_FILES = 60  # that are looked into
 INSTALLED = ("site-packages", "dist-packages")

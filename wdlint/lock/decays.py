@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wdlint.optimizers import registry
+from wdlint.records import dataclass
 
 if TYPE_CHECKING:
     from wdlint.live.report import Report

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from wdlint import __version__
 from wdlint.lock.decays import Decays, Place, Used
 from wdlint.lock.rows import fold
+from wdlint.records import dataclass
 
 FORMAT = 1
 FILE = "decay.lock"

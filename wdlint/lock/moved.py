@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from wdlint.lock.decays import Decays, Place
 from wdlint.lock.lockfile import Lock, Row
 from wdlint.lock.rows import fold, general, stands_for
+from wdlint.records import dataclass
 
 Places = tuple[Place, ...]
 

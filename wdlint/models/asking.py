@@ -8,13 +8,13 @@ import re
 import signal
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wdlint.discovery import display
 from wdlint.models.containment import GIB, Ended, Limits, contained
 from wdlint.models.spec import NotBuilt
+from wdlint.records import dataclass
 
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",

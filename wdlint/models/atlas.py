@@ -20,13 +20,13 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from wdlint.models.kinds import classify
 from wdlint.models.parameters import Inventory, Origin, from_raw
+from wdlint.records import replace
 
 TABLE = Path(__file__).with_name("atlas.bin")
 FROZEN, EXEMPT = 1, 2

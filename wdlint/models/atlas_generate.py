@@ -18,7 +18,6 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Any
 from unittest import mock
 
 from wdlint.models import atlas, atlas_checkpoints, worker
+from wdlint.records import dataclass, field
 
 Raw = dict[str, Any]
 

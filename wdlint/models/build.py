@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from wdlint.models.parameters import Inventory, Origin, from_raw
 from wdlint.models.python import find_python
 from wdlint.models.spec import NotBuilt as NotBuilt
 from wdlint.models.spec import Spec, parse
+from wdlint.records import dataclass, replace
 
 Device = Literal["meta", "cpu", "cuda"]
 

@@ -9,9 +9,10 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from wdlint.records import dataclass
 
 GIB = 2**30
 POLL = 0.1  # seconds

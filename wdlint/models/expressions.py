@@ -6,7 +6,6 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from wdlint.reading.values import (
     is_open,
     text,
 )
+from wdlint.records import replace
 
 WRAPPERS = frozenset(
     {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 
 from wdlint.models.parameters import Parameter
+from wdlint.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from wdlint.models.parameters import Kind, Shape
+from wdlint.records import dataclass
 
 
 class Level(enum.StrEnum):

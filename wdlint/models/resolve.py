@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 from wdlint.models.build import Device, NotBuilt, build
 from wdlint.models.parameters import Inventory
 from wdlint.models.python import find_python
 from wdlint.models.spec import parse
+from wdlint.records import replace
 
 IN_ATLAS = ("transformers", "timm", "torchvision")
 # The heads that a checkpoint may stand for, in the order in which a build tries them (worker.py).

@@ -9,7 +9,6 @@ import ast
 import fnmatch
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from functools import partial
 
 from wdlint.models.construction import attributes, calling, expressions, known, names
@@ -38,6 +37,7 @@ from wdlint.models.parameters import Inventory, Origin, Parameter, Shape
 from wdlint.reading.evaluate import Evaluator, Frame
 from wdlint.reading.tree import walk
 from wdlint.reading.values import ClassThing, FunctionThing
+from wdlint.records import dataclass, field, replace
 
 DECLARATIONS = ("no_weight_decay", "no_weight_decay_keywords")
 ASKED_FOR = ("weight", "bias")  # the names of which an inventory may tell what else a module has there

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from wdlint.discovery import project_root
+from wdlint.records import dataclass
 
 LIBRARIES = ("transformers", "timm", "torchvision", "diffusers", "open_clip")
 

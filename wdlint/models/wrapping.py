@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from wdlint.models.parameters import Inventory
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module, reaching
 from wdlint.reading.values import External, Known
+from wdlint.records import replace
 
 SHARDED = "_fsdp_wrapped_module"
 DEEPEST = 4  # names of names

@@ -19,13 +19,13 @@ import json
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from wdlint.folders import SAVED, user_cache
 from wdlint.optimizers.registry import MODES, Law
+from wdlint.records import dataclass
 
 DECAY = "weight_decay"
 STATED = "stated"  # the confidence of what a person wrote

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from wdlint.models.python import find_python
 from wdlint.models.spec import NotBuilt, Spec, search_path
 from wdlint.optimizers.measuring.measured import Measured
 from wdlint.optimizers.registry import Law
+from wdlint.records import dataclass
 
 Device = Literal["cpu", "cuda"]
 LONGEST = 300  # characters of a reason

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from wdlint.records import dataclass, field, replace
 
 if TYPE_CHECKING:
     from wdlint.optimizers.added import Added

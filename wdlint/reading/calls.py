@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping as Bound
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wdlint.reading import conditions, containers, registered, settings, trainers
@@ -36,6 +35,7 @@ from wdlint.reading.values import (
     number,
     text,
 )
+from wdlint.records import replace
 
 if TYPE_CHECKING:
     from wdlint.reading.evaluate import Evaluator, Frame

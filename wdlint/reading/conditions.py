@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wdlint.reading.selections import TRUE, All, Aspect, Atom, Either, Formula, Not, both
@@ -28,6 +27,7 @@ from wdlint.reading.values import (
     strings,
     text,
 )
+from wdlint.records import replace
 
 if TYPE_CHECKING:
     from wdlint.reading.evaluate import Evaluator, Frame

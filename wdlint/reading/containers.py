@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ from wdlint.reading.values import (
     join,
     known,
 )
+from wdlint.records import replace
 
 if TYPE_CHECKING:
     from wdlint.reading.evaluate import Evaluator, Frame

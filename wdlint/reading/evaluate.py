@@ -11,7 +11,6 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Bound
-from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -55,6 +54,7 @@ from wdlint.reading.values import (
     join,
     known,
 )
+from wdlint.records import dataclass, field, replace
 from wdlint.results import Reads
 
 DEPTH = 60  # nested evaluations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from wdlint.reading.imports import Import, imported, initial, module_file, targe
 from wdlint.reading.skeleton import skeleton, unread
 from wdlint.reading.text import Source, parse, read_source
 from wdlint.reading.tree import Module
+from wdlint.records import dataclass, field, replace
 from wdlint.results import Reads
 
 SKIPPED = frozenset(

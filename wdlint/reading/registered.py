@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from wdlint.reading import calls
 from wdlint.reading.tree import Module
 from wdlint.reading.values import FunctionThing, Known, Place, Product, Value, alternatives, known
+from wdlint.records import replace
 
 if TYPE_CHECKING:
     from wdlint.reading.evaluate import Evaluator, Frame

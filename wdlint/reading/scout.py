@@ -12,12 +12,12 @@ import re
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from wdlint.catalogue import Entry
 from wdlint.optimizers import registry
 from wdlint.reading.markers import facts
+from wdlint.records import dataclass
 
 # Callees that build no optimizer, whatever they are given: builtins, and methods of builtin containers.
 ORDINARY = frozenset(

@@ -6,8 +6,9 @@ import enum
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from wdlint.records import dataclass, field
 
 if TYPE_CHECKING:
     from wdlint.reading.values import Place

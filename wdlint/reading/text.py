@@ -11,7 +11,6 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +24,7 @@ from wdlint.reading.content import (
     is_notebook,
     read_bytes,
 )
+from wdlint.records import dataclass
 
 MAX_NESTING = 200
 """Deeper syntax trees are refused, so that what walks them may recurse. Real code stays under 90."""

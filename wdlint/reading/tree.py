@@ -10,7 +10,6 @@ import ast
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -18,6 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 from wdlint.findings import Span
 from wdlint.reading.skeleton import unread
 from wdlint.reading.text import FIELDS, Located, Source, extent_of, span_of
+from wdlint.records import dataclass, field
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda

@@ -9,8 +9,9 @@ import ast
 import enum
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from wdlint.records import dataclass, replace
 
 if TYPE_CHECKING:
     from wdlint.reading.evaluate import Frame

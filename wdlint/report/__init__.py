@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from wdlint.findings import FileResult, Finding, Severity, Span
+from wdlint.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from wdlint.findings import Applicability, Finding, Severity
+from wdlint.records import dataclass
 from wdlint.report import Report
 from wdlint.report.place import all_findings, place, problems, relative
 from wdlint.report.printable import printable

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from wdlint.findings import Span
+from wdlint.records import dataclass
 from wdlint.report.printable import printable, width
 from wdlint.report.style import Style, Terminal
 

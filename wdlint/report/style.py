@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from wdlint.records import dataclass
 
 Style = Literal["error", "warning", "advice", "bold", "frame", "aside", "safe"]
 _CODES: dict[Style, str] = {

@@ -5,11 +5,10 @@ Modules without parameters are not among them, so what counts its modules, or pi
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from wdlint.models.construction.machine import Machine
 from wdlint.models.construction.things import MISSING, Choice, Layer, Opaque, Tensor, Value, join, options, walk
 from wdlint.models.parameters import Inventory
+from wdlint.records import replace
 
 # Methods of a library's model that neither freeze parameters nor add or remove any.
 HARMLESS = frozenset(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from wdlint.models.construction.things import MISSING, Class, Environment, Layer, Opaque, Slots, Value, join
 from wdlint.models.parameters import Inventory
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import Module
+from wdlint.records import dataclass, field
 
 FUEL = 400_000  # evaluations of one run: about two seconds
 AGAIN = 3  # calls of one function within itself under undecided conditions

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from wdlint.models.construction import attributes, expressions, known, names
@@ -26,6 +25,7 @@ from wdlint.models.construction.things import (
     options,
 )
 from wdlint.reading.tree import SCOPES, blocks
+from wdlint.records import dataclass
 
 MOST_ROUNDS = 4096
 MOST_TOTAL = 1000  # rounds of all loops of one call

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import enum
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from wdlint.models.parameters import Inventory, Shape
 from wdlint.reading.tree import Module
+from wdlint.records import dataclass, field
 
 Value = object
 Slots = dict[Any, Value]

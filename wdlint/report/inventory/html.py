@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wdlint import __version__
 from wdlint.models.parameters import Inventory
+from wdlint.records import dataclass, field
 from wdlint.report.inventory.table import DecayTable, Fate, Line, origin, remarks
 from wdlint.report.inventory.text import comment, decay, decided, model_line, number, optimizers, owner, shape
 from wdlint.report.place import at

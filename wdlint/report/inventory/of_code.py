@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import replace
 
 from wdlint.facts.membership import Membership, Memberships
 from wdlint.grouping.policy import Policy
 from wdlint.models.folding import Row, fold
 from wdlint.models.parameters import Inventory, Parameter
+from wdlint.records import replace
 from wdlint.report.inventory.table import DecayTable, Fate, Line, conditional, differs, fate, kind_unknown
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wdlint.grouping.policy import Policy
 from wdlint.models.folding import Row, fold
 from wdlint.models.parameters import Inventory, Kind, Origin, Parameter
+from wdlint.records import dataclass
 
 if TYPE_CHECKING:
     from wdlint.facts.membership import Membership, Memberships

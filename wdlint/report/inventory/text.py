@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wdlint.models.folding import pattern
 from wdlint.models.parameters import Inventory, Parameter, Shape
+from wdlint.records import dataclass
 from wdlint.report.frame import wrapped
 from wdlint.report.inventory.table import TIMES, DecayTable, Fate, Line, Total, differs, origin, remarks
 from wdlint.report.place import at, in_memory
