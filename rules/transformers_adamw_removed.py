@@ -3,7 +3,8 @@
 ## What it does
 Finds calls of the AdamW that is imported from `transformers` or `transformers.optimization`. An import that
 falls back to another class, or that is guarded by the version, is not reported, nor is a copy of the library
-in the project.
+in the project. Silent where the project asks for a transformers below 4.50: in requirements.txt, pyproject.toml,
+setup.cfg, setup.py or environment.yml, those nearest to the file.
 
 ## Why it hurts
 The class was removed in transformers 4.50.0, so the import fails. Replacing the import alone silently changes
@@ -25,7 +26,7 @@ does not have, nor where keywords are not known or the import has other uses. Tw
 stay: the old class decayed after the Adam step, and eps entered at another place.
 
 ## When to ignore
-The project is pinned to a transformers below 4.50 and stays there.
+The project stays at a transformers below 4.50, and the files above do not say so.
 
 ## References
 Removed by huggingface/transformers#36177; the class is in 4.49.0 and absent from 4.50.0 (wheels compared).
@@ -57,6 +58,7 @@ RULE = Rule(
 )
 OLD = frozenset({"transformers.AdamW", "transformers.optimization.AdamW"})
 NEW = "torch.optim.AdamW"
+REMOVED = "4.50"
 PINNED = {"eps": "1e-6", "weight_decay": "0.0"}  # the old class's defaults
 SHARED = 5  # positional arguments with one meaning in both classes: params, lr, betas, eps, weight_decay
 GONE = frozenset({"correct_bias", "no_deprecation_warning"})
@@ -64,15 +66,15 @@ GONE = frozenset({"correct_bias", "no_deprecation_warning"})
 
 def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
     """Say where the class is built that transformers no longer has."""
-    if not _is_removed(site):
+    if not _is_removed(site) or _stays_below(site):
         return
     missing = [f"{name}={value}" for name, value in PINNED.items() if name not in site.arguments]
     differs = f"; torch's AdamW has other defaults, keep {' and '.join(missing)}" if missing and not site.open else ""
     yield RULE.finding(
         site.callee,
-        f"transformers has no AdamW since 4.50, so this import fails{differs}",
+        f"transformers has no AdamW since {REMOVED}, so this import fails{differs}",
         site=site.span,
-        label="removed in transformers 4.50",
+        label=f"removed in transformers {REMOVED}",
         help="" if _arguments(site) is not None else "torch.optim.AdamW does not take all that this call passes",
         fix=_fix(site, context),
     )
@@ -81,6 +83,12 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
 def _is_removed(site: OptimizerSite) -> bool:
     optimizer = site.optimizers[0]
     return not site.maybe and optimizer.path in OLD and not optimizer.own
+
+
+def _stays_below(site: OptimizerSite) -> bool:
+    from wdlint.reading.requirements import stays_below
+
+    return stays_below(site.evaluator.project, site.module.path, "transformers", REMOVED)
 
 
 def _fix(site: OptimizerSite, context: Context) -> Fix | None:

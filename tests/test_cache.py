@@ -37,10 +37,10 @@ def command(root: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "wdlint", *arguments, "--cache-dir", str(root.parent / "kept")]
 
 
-def rows(root: Path, *arguments: str) -> list[int]:
-    """The rows of coupled-l2 in train.py."""
+def rows(root: Path, *arguments: str, code: str = "WD101") -> list[int]:
+    """The rows of a code, by default coupled-l2, in train.py."""
     done = subprocess.run(
-        command(root, "check", "--select", "WD101", "--output-format", "json", *arguments),
+        command(root, "check", "--select", code, "--output-format", "json", *arguments),
         cwd=root,
         capture_output=True,
         text=True,
@@ -88,6 +88,17 @@ def test_other_files_change_and_appear(root: Path) -> None:
     assert rows(root) == [6]
     (root / "train.json").write_text('{"other": 0}')
     assert rows(root) == rows(root, "--no-cache") == []
+
+
+def test_requirements_change_and_appear(root: Path) -> None:
+    (root / "pyproject.toml").write_text("[project]\n")
+    (root / "src").mkdir()
+    (root / "src" / "train.py").write_text("from transformers import AdamW\noptimizer = AdamW(params, lr=1e-3)\n")
+    assert rows(root, "src", code="WD108") == [2]
+    (root / "requirements.txt").write_text("transformers==4.11.3\n")
+    assert rows(root, "src", code="WD108") == []
+    (root / "requirements.txt").write_text("transformers==4.51.3\n")
+    assert rows(root, "src", code="WD108") == rows(root, "src", "--no-cache", code="WD108") == [2]
 
 
 def test_a_function_of_another_file_becomes_a_class(root: Path) -> None:
