@@ -59,7 +59,23 @@ class Plain(nn.Module):
 
 
 class Block(nn.Module):
-    pass
+    @property
+    def wide(self):
+        return len(self._modules) > 2
+
+    def parted(self, rank=2):
+        spared, kept = [], []
+        for n, p in self.named_parameters():
+            (spared if p.ndim < rank or self.spares(n) else kept).append(p)
+        return spared, kept
+
+    def spares(self, n):
+        return n.endswith("bias")
+
+
+class Deep(Block):
+    def spares(self, n):
+        return super().spares(n) if self.wide else "norm" in n
 
 
 def is_bias(name, words=("bias",)):
@@ -92,8 +108,12 @@ class Grouper:
         for n, p in model.named_parameters():
             self.add(n, p)
 
+    @property
+    def low(self):
+        return self.rank < 2
+
     def wants(self, n, p):
-        return p.ndim >= self.rank and not any(w in n for w in self.words)
+        return self.low or p.ndim >= self.rank and not any(w in n for w in self.words)
 
     def add(self, n, p):
         (self.kept if self.wants(n, p) else self.spared).append(p)
@@ -149,7 +169,7 @@ def model(rnd: Random, classes: Any) -> Any:
         return layer()
 
     def block(depth: int) -> Any:
-        made = classes.Block()
+        made = rnd.choice((classes.Block, classes.Block, classes.Deep))()
         for name in rnd.sample(NAMES, rnd.randrange(1, 4)):
             setattr(made, name, module(depth - 1))
         if rnd.random() < 0.2:
@@ -332,7 +352,9 @@ class Writer:
             lambda: "sum([list(c.parameters()) for c in model.children()], [])",
             lambda: "divided(model)[0]",
             lambda: "divided(model, skip=WORDS)[1]",
-            lambda: f"Grouper(model).{self.pick('spared', 'kept')}",
+            lambda: f"Grouper(model, {self.pick('1', '2')}).{self.pick('spared', 'kept')}",
+            lambda: f"model.parted({self.pick('', '1', '2')})[{self.pick('0', '1')}]",
+            lambda: "[q for m in model.modules() if isinstance(m, Block) for q in m.parted()[0] if not m.wide]",
         ]
         for kind, form in (
             ("params", "{}"),
@@ -569,6 +591,8 @@ class Writer:
             f"any(isinstance(c, nn.ReLU) for c in {m}.{self.pick('modules', 'children')}())",
             f"isinstance(getattr({m}, 'bias', None), {self.pick('nn.Parameter', 'torch.Tensor')})",
             f"sum(1 for _ in {m}.children()) > 1",
+            f"isinstance({m}, Block) and {m}.wide",
+            f"getattr({m}, 'wide', False)",
         )
 
     def module_question(self) -> None:
@@ -854,7 +878,19 @@ class Writer:
             self.flag(), f"not {self.flag()}", f"{self.flag()} and {self.flag()}", f"{self.flag()} or {self.flag()}"
         )
         kept = {kind: list(held) for kind, held in self.names.items()}
-        match self.rnd.randrange(9):
+        match self.rnd.randrange(10):
+            case 9:
+                self.line("def sized(n, p):")
+                self.line(
+                    f"    sizes = {self.pick('[2 ** i for i in range({} + 2)]', 'list(range({} + 2))')}".format(
+                        self.flag()
+                    )
+                )
+                self.line(f"    {self.pick('', 'sizes = sizes[0]')}")
+                self.line(
+                    f"    return {self.condition('n', 'p')} or {self.condition('n', 'p')} and {self.pick('sizes', 'bool(sizes)', 'n')} == 1"
+                )
+                self.line(f"{one} += [p for n, p in {self.pairs()} if sized(n, p)]")
             case 0:
                 self.line(f"if {test}:")
                 self.line(f"    {one} += {self.params()}")

@@ -217,6 +217,21 @@ def test_detectron2s_own_words(kwargs: dict[str, Any]) -> None:
         )
 
 
+@pytest.mark.torch
+def test_monais_own_words() -> None:
+    pytest.importorskip("torch")
+    nets = pytest.importorskip("monai.networks.nets", reason="monai is not installed")
+    from wdlint.grouping import idioms
+
+    space = nets.TopologySearch(channel_mul=0.2, num_blocks=2, num_depths=2, use_downsample=True, device="cpu")
+    model = nets.DiNTS(dints_space=space, in_channels=1, num_classes=2, use_downsample=True)
+    for one in (space, model):
+        idiom = helpers.IDIOMS[f"{type(one).__module__}.{type(one).__name__}.weight_parameters"]
+        assert list(map(id, getattr(idioms, idiom)(one))) == list(map(id, one.weight_parameters()))
+    assert len(model.weight_parameters()) == len(list(model.parameters()))
+    assert len(space.weight_parameters()) == len(list(space.parameters())) - 2
+
+
 def models() -> Iterator[tuple[str, Any]]:
     from test_grouping import ARCHITECTURES
 

@@ -10,6 +10,7 @@ from wdlint.grouping import operations, statements
 from wdlint.grouping.scopes import parameters
 from wdlint.grouping.slicing import lasting, relevant
 from wdlint.grouping.values import (
+    PROPERTIES,
     Bare,
     Bound,
     ClassOf,
@@ -37,6 +38,7 @@ FILLING = ("append", "add", "extend", "insert", "appendleft", "update", "setdefa
 SEEN_THROUGH = (
     *("staticmethod", "torch.no_grad()", "torch.no_grad", "functools.lru_cache", "lru_cache"),
     *("torch.jit.ignore", "torch.jit.ignore()", "torch.jit.unused", "torch.jit.export"),
+    *PROPERTIES,
 )
 SPECIAL = frozenset({"__init__", "__call__", "__repr__", "__str__"})  # what a plain class may define
 

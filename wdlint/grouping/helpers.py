@@ -28,6 +28,10 @@ IDIOMS: dict[str, str] = {
     "timm.optim._param_groups.param_groups_layer_decay": "param_groups_layer_decay",
     "detectron2.solver.build.get_default_optimizer_params": "get_default_optimizer_params",
     "detectron2.solver.get_default_optimizer_params": "get_default_optimizer_params",
+    "monai.networks.nets.DiNTS.weight_parameters": "weight_parameters",
+    "monai.networks.nets.dints.DiNTS.weight_parameters": "weight_parameters",
+    "monai.networks.nets.TopologySearch.weight_parameters": "weight_parameters_of_search",
+    "monai.networks.nets.dints.TopologySearch.weight_parameters": "weight_parameters_of_search",
 }
 
 

@@ -2,8 +2,8 @@
 
 Sources: transformers 5.24 trainer.py `get_decay_parameter_names` and trainer_pt_utils.py `get_parameter_names`;
 timm 1.0.31 optim/_param_groups.py and _optim_factory.py; detectron2 02b5c4e solver/build.py
-`get_default_optimizer_params`; mmengine 0.10.7 optim/optimizer/default_constructor.py. tests/test_idioms.py runs them
-beside the originals where these are installed.
+`get_default_optimizer_params`; monai 1.6.1 networks/nets/dints.py; mmengine 0.10.7
+optim/optimizer/default_constructor.py. tests/test_idioms.py runs them beside the originals where these are installed.
 """
 
 from __future__ import annotations
@@ -184,6 +184,16 @@ def get_default_optimizer_params(
                 groups[decay] = {"params": []} if decay is None else {"params": [], "weight_decay": decay}
             groups[decay]["params"].append(param)
     return list(groups.values())
+
+
+def weight_parameters(model: Any) -> Any:
+    """monai: all parameters of a `DiNTS`, those of the architecture that is searched among them."""
+    return [param for _, param in model.named_parameters()]
+
+
+def weight_parameters_of_search(model: Any) -> Any:
+    """monai: those of a `TopologySearch` that do not say which architecture it is."""
+    return [param for name, param in model.named_parameters() if name not in ("log_alpha_a", "log_alpha_c")]
 
 
 def optim_wrapper_groups(model: Any, weight_decay: Any, cfg: Any) -> Any:

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterable, Iterator, MappingView
 from typing import TYPE_CHECKING, Any
 
+from wdlint.grouping import methods
 from wdlint.grouping.values import (
     Bare,
     Bound,
@@ -24,6 +25,7 @@ from wdlint.grouping.values import (
     Scope,
     SomeModule,
     is_bare,
+    is_property,
 )
 from wdlint.grouping.world import Submodule
 from wdlint.models.parameters import Origin
@@ -86,7 +88,9 @@ def attribute(run: Interpreter, held: Submodule, name: str, node: ast.Attribute,
         return Opaque(Unknown("what a part of the model declares"))
     if name in METHODS and not (name.startswith("no_weight") and path == "" and not declared(held, name)):
         return Bound(held, name)
-    return _without_parameter(held, name)
+    stands = path == world.inner and world.value is None
+    method = methods.asked(run, held, node, scope) if stands else None
+    return method if method is not None else _without_parameter(held, name)
 
 
 def _without_parameter(held: Submodule, name: str) -> Any:
@@ -255,9 +259,9 @@ def class_of(held: Submodule) -> Any:
 
 def _defined(run: Interpreter, held: Submodule, name: str, node: ast.Attribute, scope: Scope) -> Any:
     """A method or an attribute that the model's class in the project defines."""
-    if held.path != held.world.inner:
+    if held.path != held.world.inner or held.world.value is None:
         return _method_of_part(run, held, name, scope)
-    if held.world.value is None or not _is_own_model(held.world.value):
+    if not _is_own_model(held.world.value):
         return None
     frame = run.evaluator.frame(scope.module)
     value = run.of(run.evaluator.attribute(held.world.value, name, frame, node), (id(node), id(scope)))
@@ -271,16 +275,27 @@ def _is_own_model(value: Value) -> bool:
 
 
 def _method_of_part(run: Interpreter, held: Submodule, name: str, scope: Scope) -> Any:
-    """A method that the class of a part of the model defines; None where that class is not the project's."""
+    """A method that the class of a part of the model defines, or what a property of it gives; None where that class is
+    not the project's, and where nothing is known of a library's method.
+    """
+    cls = own_class(run, held, scope)
+    if cls is None:
+        return methods.of_class(held, name)
+    found = run.evaluator.class_attribute(cls, name)
+    value = run.of(found, (id(cls.node), name)) if found is not None else None
+    if not isinstance(value, Function):
+        return None
+    method = replace(value, owner=held)
+    return run.invoke(method, [], {}) if is_property(method.node) else method
+
+
+def own_class(run: Interpreter, held: Submodule, scope: Scope) -> ClassThing | None:
+    """The class of a module, where that is the project's."""
     where, _, leaf = held.lineage[0].rpartition(".") if held.lineage else ("", "", "")
     path = run.evaluator.project.find(where, str(scope.module.path.parent)) if where else None
     module = scope.module if where == scope.module.name else run.evaluator.visit(path) if path is not None else None
     cls = run.evaluator.member(module, leaf) if module is not None else None
-    if not isinstance(cls, Known) or not isinstance(cls.value, ClassThing):
-        return None
-    found = run.evaluator.class_attribute(cls.value, name)
-    value = run.of(found, (id(cls.value.node), name)) if found is not None else None
-    return replace(value, owner=held) if isinstance(value, Function) else None
+    return cls.value if isinstance(cls, Known) and isinstance(cls.value, ClassThing) else None
 
 
 def method(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, MappingView, Set, ValuesView
 from typing import TYPE_CHECKING, Any
 
-from wdlint.grouping import modules, narrowing, scopes, torch_layers
+from wdlint.grouping import methods, modules, narrowing, scopes, torch_layers
 from wdlint.grouping.liveness import MEMBERS, models_of
 from wdlint.grouping.values import (
     Bare,
@@ -32,6 +32,7 @@ from wdlint.grouping.values import (
     Rank,
     Scope,
     Shape,
+    is_property,
     number_of,
 )
 from wdlint.grouping.world import Submodule, Tensor
@@ -401,6 +402,9 @@ def attribute(run: Interpreter, held: Any, name: str, node: ast.Attribute, scope
                     return attribute(run, model, name, node, scope)
                 if asked:
                     raise NotFollowed(f"the model `{scope.module.code(node.value)}` is not known")
+            method = methods.asked(run, held, node, scope)
+            if method is not None:
+                return method
             found = run.evaluator.attribute(value, name, _frame(run, scope), node)
             return run.of(found, (id(node), id(scope)))
         case Function() if name == "__name__":
@@ -432,10 +436,9 @@ def attribute_of_object(run: Interpreter, held: Object, name: str, missing: Any 
     if name not in shared:
         for part in node.body:
             match part:
-                case ast.FunctionDef(defined, decorator_list=decorators) if defined == name:
+                case ast.FunctionDef(defined) if defined == name:
                     method = Function(module, part, None, held, scopes.defaults(run, part, Scope(module, module.tree)))
-                    is_property = any(ast.unparse(one) == "property" for one in decorators)
-                    return run.invoke(method, [], {}) if is_property else method
+                    return run.invoke(method, [], {}) if is_property(part) else method
                 case ast.Assign([ast.Name(defined)], value) | ast.AnnAssign(ast.Name(defined), _, ast.expr() as value):
                     if defined == name:
                         moment = run.choices.moment

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from wdlint.grouping import bare, expressions, operations, scopes
+from wdlint.grouping import bare, expressions, operations, plain, scopes
 from wdlint.grouping.slicing import leaves, touched
 from wdlint.grouping.values import Lost, NeverReached, NotFollowed, Object, Once, Opaque, Raised, Scope, is_bare
 from wdlint.grouping.world import Submodule
@@ -204,12 +204,12 @@ def execute(run: Interpreter, statement: ast.stmt, scope: Scope) -> Running:
         case ast.Expr(value):
             run.eval(value, scope)
         case ast.Assign(targets, value):
-            given = run.eval(value, scope)
+            given = plain.computed(run, value, scope)
             for target in targets:
                 assign(run, target, given, scope)
         case ast.AnnAssign(target, _, value):
             if value is not None:
-                assign(run, target, run.eval(value, scope), scope)
+                assign(run, target, plain.computed(run, value, scope), scope)
         case ast.AugAssign(target, op, value):
             operations.augment(run, target, op, value, scope)
         case ast.If():

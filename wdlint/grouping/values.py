@@ -79,6 +79,14 @@ class Function:
     defaults: tuple[Any, ...] = ()
 
 
+PROPERTIES = frozenset({"property", "cached_property", "functools.cached_property"})
+
+
+def is_property(node: ast.AST) -> bool:
+    """Whether a method runs where it is read."""
+    return any(ast.unparse(one) in PROPERTIES for one in getattr(node, "decorator_list", ()))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
     """A method of a value, not called yet: `decay.append`."""
