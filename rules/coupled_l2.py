@@ -42,10 +42,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from wdlint.facts.chosen import by_choice
+from wdlint.facts.chosen import by_choice, instead_of
 from wdlint.facts.optimizers import Decay, OptimizerSite, entry_span
 from wdlint.facts.origins import origins
-from wdlint.findings import Applicability, Edit, Finding, Fix, Severity
+from wdlint.findings import Applicability, Edit, Finding, Fix, Severity, by_hand
 from wdlint.fixing.calls import remove_key, set_keyword
 from wdlint.fixing.classes import replace_class
 from wdlint.linter import Context
@@ -99,7 +99,7 @@ def _coupled(site: OptimizerSite, decay: Decay, laws: list[Law], severity: Sever
         site=site.span,
         label="L2 regularization, not weight decay",
         related=origins(decay.value, decay.span),
-        fix=None if by_choice(site) else _decoupled(site),  # who asks for Adam is given Adam
+        fix=None if by_choice(site) else _decoupled(site, laws),  # who asks for Adam is given Adam
     )
 
 
@@ -138,11 +138,14 @@ def _switch(site: OptimizerSite, decay: Decay) -> Entry | None:
     return next((entry for entry in mapping.entries if entry.key in flags), None)
 
 
-def _decoupled(site: OptimizerSite) -> Fix | None:
+def _decoupled(site: OptimizerSite, laws: list[Law]) -> Fix | None:
     """The decoupled class of the same package, or the flag of this one."""
     law = site.law
     if law is None:
         return None
+    for other in instead_of(site):
+        if other.law is not None and not other.law.coupled and other.name == f"{laws[0].name}W":
+            return by_hand(f"choose {other.name}, which stands beside it: it decays the weights themselves")
     source, tree = site.module.source, site.module.tree
     path = site.optimizers[0].path
     twin = registry.find(f"{path}W") or registry.find(f"{law.path}W")

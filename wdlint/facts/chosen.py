@@ -4,33 +4,44 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import product
 
 from wdlint.facts.beside import exclusive
 from wdlint.facts.optimizers import OptimizerSite, sites
 from wdlint.reading.evaluate import Evaluator, Frame
 from wdlint.reading.tree import SCOPES, Module
-from wdlint.reading.values import Value, alternatives, is_open, strings
+from wdlint.reading.values import Value, alternatives, strings
 
 
 def by_choice(site: OptimizerSite) -> bool:
     """Whether other optimizers stand in branches beside this one, and nothing says that this one is the usual."""
+    frame = site.evaluator.frame(site.module)
+    return any(
+        (arm is branch.body) not in _outcomes(site.evaluator, branch.test, frame) for branch, arm in _choices(site)
+    )
+
+
+def _choices(site: OptimizerSite) -> Iterator[tuple[ast.If, list[ast.stmt]]]:
+    """The branches that lead to this optimizer and past another one, and which side of each."""
+    others = instead_of(site)
+    for branch, arm in _arms(site.module, site.call) if others else ():
+        inside = {id(node) for statement in arm for node in ast.walk(statement)}
+        if any(id(other.call) not in inside for other in others):
+            yield branch, arm
+
+
+def instead_of(site: OptimizerSite) -> list[OptimizerSite]:
+    """The optimizers that stand in branches beside this one."""
     module, call = site.module, site.call
     scope = module.scope(call)
-    others = [
-        other.call
+    return [
+        other
         for other in sites(site.evaluator, module)
-        if isinstance(other, OptimizerSite) and other.call is not call and module.scope(other.call) is scope
+        if isinstance(other, OptimizerSite)
+        and other.call is not call
+        and module.scope(other.call) is scope
+        and exclusive(module, call, other.call)
     ]
-    others = [other for other in others if exclusive(module, call, other)]
-    if not others:
-        return False
-    frame = site.evaluator.frame(module)
-    for branch, arm in _arms(module, call):
-        inside = {id(node) for statement in arm for node in ast.walk(statement)}
-        apart = any(id(other) not in inside for other in others)
-        if apart and _holds(site.evaluator, branch.test, frame) is not (arm is branch.body):
-            return True
-    return False
 
 
 def _arms(module: Module, node: ast.AST) -> Iterator[tuple[ast.If, list[ast.stmt]]]:
@@ -44,32 +55,32 @@ def _arms(module: Module, node: ast.AST) -> Iterator[tuple[ast.If, list[ast.stmt
         child = above
 
 
-def _holds(evaluator: Evaluator, test: ast.expr, frame: Frame) -> bool | None:
-    """Whether a test passes with what settings are by default; None where that is not known."""
+def _outcomes(evaluator: Evaluator, test: ast.expr, frame: Frame) -> frozenset[bool]:
+    """How a test may end with what settings are by default and callers pass, as far as these are known."""
     match test:
         case ast.UnaryOp(ast.Not(), inner):
-            held = _holds(evaluator, inner, frame)
-            return None if held is None else not held
+            return frozenset(not held for held in _outcomes(evaluator, inner, frame))
         case ast.BoolOp(op, values):
-            found = [_holds(evaluator, value, frame) for value in values]
+            found = [_outcomes(evaluator, value, frame) for value in values]
             decisive = isinstance(op, ast.Or)
-            if decisive in found:
-                return decisive
-            return None if None in found else not decisive
+            if {decisive} in found:
+                return frozenset({decisive})
+            return frozenset() if frozenset() in found else frozenset.union(*found)
         case ast.Compare(left, [op], [right]):
             return _compared(op, evaluator.evaluate(left, frame), evaluator.evaluate(right, frame))
         case ast.Call(ast.Attribute(left, "startswith" | "endswith" as method), [right]):
             return _compared(method, evaluator.evaluate(left, frame), evaluator.evaluate(right, frame))
-    known, plain = _plain(evaluator.evaluate(test, frame))
-    return bool(plain) if known else None
+    return frozenset(map(bool, _plain(evaluator.evaluate(test, frame))))
 
 
-def _compared(op: ast.cmpop | str, left: Value, right: Value) -> bool | None:
-    found, one = _plain(left)
+def _compared(op: ast.cmpop | str, left: Value, right: Value) -> frozenset[bool]:
     members = strings(right)
-    also, two = (True, members) if isinstance(op, ast.In | ast.NotIn) and members is not None else _plain(right)
-    if not (found and also):
-        return None
+    others = [members] if isinstance(op, ast.In | ast.NotIn) and members is not None else _plain(right)
+    found = {_comparison(op, one, two) for one, two in product(_plain(left), others)}
+    return frozenset() if None in found else frozenset(held for held in found if held is not None)
+
+
+def _comparison(op: ast.cmpop | str, one: object, two: object) -> bool | None:
     match op:
         case ast.Eq() | ast.Is():
             return one == two
@@ -86,9 +97,7 @@ def _compared(op: ast.cmpop | str, left: Value, right: Value) -> bool | None:
     return None
 
 
-def _plain(value: Value) -> tuple[bool, object]:
-    """The one constant that a value is, if it is known."""
-    found = [option.value for option in alternatives(value)]
-    if is_open(value) or len(found) != 1 or not isinstance(found[0], str | bool | int | float | None):
-        return False, None
-    return True, found[0]
+def _plain(value: Value) -> list[object]:
+    """The constants that a value may be, whatever else it may be."""
+    found: list[object] = [option.value for option in alternatives(value)]
+    return [one for one in found if isinstance(one, str | bool | int | float | None)]
