@@ -411,7 +411,7 @@ class Writer:
         text = {
             "pairs": lambda: f"list({self.pairs()})",
             "params": lambda: f"list({self.params()})",
-            "names": lambda: f"[{self.text('n')} for n, p in {self.pairs()}]",
+            "names": lambda: self.pick("[{1} for n, p in {0}]", "sorted(list({{{1} for n, p in {0}}}))", "[{1} for n, p in {0}]", "sorted({{{1} for n, p in {0}}}, key=len)[:4]").format(self.pairs(), self.text('n')),
             "nameset": lambda: f"{{n for n, p in {self.pairs()} if {self.condition('n', 'p')}}}",
             "paramset": lambda: f"set({self.params()})",
             "ids": lambda: self.pick("[id(p) for p in {}]", "set(map(id, {}))", "{{id(p): p for p in {}}}").format(self.params()),

@@ -70,3 +70,55 @@ def test_ways_that_come_to_the_same_are_one() -> None:
 )  # fmt: skip
 def test_what_is_used_later_keeps_ways_apart(body: str, expected: int) -> None:
     assert len(members(ways(body))) == expected
+
+
+SETS = "qs = {n for n, p in model.named_parameters()}\nby = dict(model.named_parameters())\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "known"),
+    [
+        ("ps = [by[n] for n in sorted(list(qs))][:2]", True),
+        ("ps = [by[n] for n in sorted(tuple(qs), reverse=True)][:2]", True),
+        ("ps = [by[n] for n in sorted(qs)][:2]", True),
+        ("ps = [by[n] for n in list(qs)][:2]", False),
+        ("ps = [by[n] for n in sorted(list(qs), key=len)][:2]", False),
+        ("ps = [by[n] for n in sorted(qs, key=len)][:2]", False),
+        ("def list(of): return []\nps = [by[n] for n in sorted(list(qs))][:2]", True),
+    ],
+)
+def test_what_is_sorted_has_no_order_of_its_own(line: str, known: bool) -> None:
+    found = ways(SETS + line)
+    assert all(isinstance(way, Assignment) for way in found) is known
+    if known:
+        assert len(found) == 1
+
+
+THINGS = """
+from library import load
+
+class Options:
+    def __init__(self, factor):
+        self.factor = factor
+        self.inner = Inner()
+
+class Inner:
+    spare = True
+
+def options(args):
+    return load(args.path) if args.path else Options(1.0)
+
+def build(model, args):
+    cfg = options(args)
+    ps = list(model.parameters())
+    if cfg.inner.spare: ps = ps[1:]
+    noted = [{noted}]
+    return AdamW([dict(params=ps, noted=noted)], weight_decay=0.1)
+"""
+
+
+def test_an_object_that_may_be_another_is_asked_about_once() -> None:
+    noted = ", ".join(f"cfg.inner.spare, cfg.{word}" for word in ("factor", "inner") * 4)
+    found, _ = said(THINGS.replace("{noted}", noted), inventory(8))
+    assert len(members(found)) == 2
+    assert len(found) == 2

@@ -55,7 +55,7 @@ def evaluate(run: Interpreter, node: ast.Call, scope: Scope) -> Any:
         if isinstance(given, ast.Starred):
             args += run.iterate(run.eval(given.value, scope), given, scope)
         else:
-            args.append(run.eval(given, scope))
+            args.append(run.eval(_sorted(run, given, scope) if callee == Library("builtins.sorted") else given, scope))
     kwargs: dict[str, Any] = {}
     for keyword in node.keywords:
         value = run.eval(keyword.value, scope)
@@ -68,6 +68,15 @@ def evaluate(run: Interpreter, node: ast.Call, scope: Scope) -> Any:
         elif not isinstance(callee, Library) or callee.path in ("builtins.dict", "collections.OrderedDict"):
             raise NotFollowed(f"`**{scope.module.code(keyword.value)}` is not known")
     return call(run, callee, args, kwargs, node, scope)
+
+
+def _sorted(run: Interpreter, node: ast.expr, scope: Scope) -> ast.expr:
+    """What `sorted(list(x))` sorts: `x`, in whatever order that gives its items."""
+    match node:
+        case ast.Call(ast.Name("list" | "tuple") as made, [inner], []) if not isinstance(inner, ast.Starred):
+            if run.eval(made, scope) == Library(f"builtins.{made.id}"):
+                return inner
+    return node
 
 
 def _from_host(run: Interpreter, node: ast.Call, scope: Scope) -> Any:

@@ -215,10 +215,9 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
                 raise NotFollowed("a long range")
             return found
         case "sorted", 1:
-            given = (
-                operations.in_order(first) if isinstance(first, set | frozenset) else run.iterate(first, node, scope)
-            )
-            return _sorted(run, list(given), kwargs, node, scope)
+            if isinstance(first, set | frozenset) and "key" not in kwargs:
+                return _sorted(run, operations.in_order(first), kwargs, node, scope)
+            return _sorted(run, list(run.iterate(first, node, scope)), kwargs, node, scope)
         case "reversed", 1 if isinstance(first, list | tuple | str | range):
             return Once(reversed(first))
         case "reversed", 1 if isinstance(first, dict | MappingView):

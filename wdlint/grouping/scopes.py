@@ -22,6 +22,7 @@ from wdlint.reading.values import (
     Known,
     Mapping,
     Maybe,
+    Method,
     Product,
     Sequence,
     Settings,
@@ -287,7 +288,11 @@ def of(run: Interpreter, value: Value, key: object) -> Any:
     """The same value as grouping code sees it; `key` tells apart what may be chosen more than once."""
     match value:
         case Maybe(options, open_):
-            if all(_is_no_matter(run, option, open_) for option in options):
+            things = [_is_thing(run, option) for option in options]
+            if all(
+                thing or _is_no_matter(option, open_, any(things))
+                for thing, option in zip(things, options, strict=True)
+            ):
                 return Opaque(value)
             way = run.choices.choose(("value", key), len(options) + open_, _told_by(key))
             return of(run, options[way], (key, way)) if way < len(options) else Opaque(Unknown("something else"))
@@ -315,12 +320,23 @@ def of(run: Interpreter, value: Value, key: object) -> Any:
             return Opaque(value)
 
 
-def _is_no_matter(run: Interpreter, option: Known, open_: bool) -> bool:
-    """Whether one of several values is a number that all may be, or an object that groups are not made of."""
+def _is_thing(run: Interpreter, option: Known) -> bool:
+    """Whether a value is an object that groups are not made of, or an attribute of one."""
     match option.value:
-        case Instance() | Product() | Settings():
+        case Instance() | Product():
             return run.models.of_value(option) is None
-    return not open_ and number(option) is not None
+        case Settings():
+            return True
+        case Method(receiver):
+            return _is_thing(run, receiver)
+    return False
+
+
+def _is_no_matter(option: Known, open_: bool, things: bool) -> bool:
+    """Whether one of several values is a number that all may be; beside `things`, of which nothing is known, any that
+    is plain.
+    """
+    return not open_ and (number(option) is not None or (things and isinstance(option.value, str | bool | None)))
 
 
 def _told_by(key: object) -> Hashable:
