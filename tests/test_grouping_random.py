@@ -9,10 +9,13 @@ import ast
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import types
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import product
 from pathlib import Path
@@ -80,10 +83,31 @@ def executed(text: str, whole: Any, flags: tuple[bool, ...] = ()) -> Groups | Ex
     module.__dict__["AdamW"] = Recorded
     module.__dict__["WORDS"] = list(module.WORDS)
     try:
-        module.build(whole, types.SimpleNamespace(**{f"f{number}": flag for number, flag in enumerate(flags)}))
+        with limited():
+            module.build(whole, types.SimpleNamespace(**{f"f{number}": flag for number, flag in enumerate(flags)}))
     except Exception as error:
         return error
     return found
+
+
+class Endless(Exception):
+    """Code that goes on and on, as a loop over a list to which it adds."""
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """A second of processor time for what takes a thousandth of it. Raises Endless."""
+
+    def end(*_: object) -> None:
+        raise Endless
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def site_of(text: str) -> OptimizerSite:
