@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wdlint.findings import FileResult, Finding, Position, Span, Unresolved
-from wdlint.looking import LintSettings, entries_of, look, sought
+from wdlint.looking import LintSettings, entries_of, look, read, sought
 from wdlint.optimizers import registry
 from wdlint.reading import scout
 from wdlint.reading.content import UnreadableFile, is_notebook
@@ -17,6 +17,7 @@ from wdlint.reading.imports import is_function
 from wdlint.reading.skeleton import failed
 from wdlint.reading.text import Source, read_source
 from wdlint.records import dataclass, replace
+from wdlint.results import Reads
 from wdlint.rule import load
 
 if TYPE_CHECKING:
@@ -55,47 +56,71 @@ class Context:
 GROUPING = 600_000
 
 
+class Scouted(NamedTuple):
+    """What the bytes of a file say of it: the facts that it may hold, None where they do not say; and what was looked
+    at in other files to find that out."""
+
+    facts: frozenset[str] | None
+    reads: Reads
+    looked: frozenset[str]
+
+
 def check_path(
-    path: Path, filename: str, project: Project, settings: LintSettings, data: bytes | None = None
+    path: Path,
+    filename: str,
+    project: Project,
+    settings: LintSettings,
+    data: bytes | None = None,
+    known: Scouted | None = None,
 ) -> FileResult:
-    """Check a file, of which `data` are the bytes if they are known. One that cannot be read gives WD900, unless
-    nothing in it would be looked for."""
+    """Check a file, of which `data` are the bytes, and `known` what they say, where they are known. One that cannot be
+    read gives WD900, unless nothing in it would be looked for."""
     try:
-        data = look(path, filename, settings) if data is None else data
+        if data is None:
+            data = look(path, filename, settings) if known is None else read(path, filename)
     except UnreadableFile as error:
         return _unreadable(filename, error, settings)
     if data is None:
         return FileResult(filename)
-    registry.use(settings.optimizers)
-    project.begin()
     try:
-        facts = _scouted(path, filename, project, settings, data)
-        if isinstance(facts, FileResult):
-            return facts
-        result = check_source(read_source(path, filename, data), project, settings, facts)
-        return replace(result, reads=project.reads())  # what scouting has read is among it again
+        found = scouted(path, filename, project, settings, data) if known is None else known
+        if isinstance(found, FileResult):
+            return found
+        project.begin()
+        project.remember(found.reads)
+        project.looked.update(found.looked)
+        result = check_source(read_source(path, filename, data), project, settings, found.facts)
+        return replace(result, reads=project.reads())
     except UnreadableFile as error:
         return _unreadable(filename, error, settings)
 
 
-def nothing(path: Path, filename: str, project: Project, settings: LintSettings, data: bytes) -> FileResult | None:
-    """The result of a file that holds nothing to look for, None for one that may."""
+def scouted(path: Path, filename: str, project: Project, settings: LintSettings, data: bytes) -> FileResult | Scouted:
+    """What the bytes of a file say; its result where it holds nothing to look for."""
     registry.use(settings.optimizers)
     project.begin()
-    found = _scouted(path, filename, project, settings, data)
-    return found if isinstance(found, FileResult) else None
-
-
-def _scouted(
-    path: Path, filename: str, project: Project, settings: LintSettings, data: bytes
-) -> FileResult | frozenset[str] | None:
-    """The facts that a file may hold, None where its bytes do not say; its result where it holds none."""
     if is_notebook(filename):
-        return None  # its text is told apart from its JSON later
+        return Scouted(None, Reads(), frozenset())  # its text is told apart from its JSON later
     facts, alone = _possible(data, path, project, settings)
     if facts:
-        return facts
+        return Scouted(facts, project.reads(), frozenset(project.looked))
     return FileResult(filename, looked=None if alone else tuple(sorted(project.looked)), reads=project.reads())
+
+
+def prepare(found: Scouted | None, settings: LintSettings) -> None:
+    """Load what checking a file will take, for processes that are forked later."""
+    importlib.import_module("wdlint.suppressions")
+    importlib.import_module("wdlint.reading.evaluate")
+    for fact in sorted(found.facts or ()) if found is not None else ():
+        _prepare(fact, settings.codes)
+
+
+@cache
+def _prepare(fact: str, codes: frozenset[str]) -> None:
+    for producer in _PRODUCERS.get(fact, ()):
+        for name in producer.modules:
+            importlib.import_module(f"wdlint.facts.{name}")
+    _checks(fact, codes)
 
 
 def _possible(data: bytes, path: Path, project: Project, settings: LintSettings) -> tuple[frozenset[str], bool]:
@@ -208,7 +233,11 @@ def evaluator_of(project: Project) -> Evaluator:
     return evaluator
 
 
-Producer = Callable[[Context], Iterator[Any]]
+class Producer(NamedTuple):
+    """Gives facts; `modules` of `wdlint.facts` are what it imports for it."""
+
+    produce: Callable[[Context], Iterator[Any]]
+    modules: tuple[str, ...]
 
 
 def _from(module: str, function: str) -> Producer:
@@ -218,7 +247,7 @@ def _from(module: str, function: str) -> Producer:
         found = getattr(importlib.import_module(f"wdlint.facts.{module}"), function)
         yield from found(context.evaluator, context.module)
 
-    return produce
+    return Producer(produce, (module,))
 
 
 def _writers(context: Context) -> Iterator[Any]:
@@ -254,12 +283,12 @@ def _drifts(context: Context) -> Iterator[Any]:
 # Where each kind of fact comes from.
 _PRODUCERS: dict[str, tuple[Producer, ...]] = {
     "OptimizerSite": (_from("optimizers", "sites"), _from("deepspeed", "sites")),
-    "Mistake": (_mistakes,),
-    "Drift": (_drifts,),
+    "Mistake": (Producer(_mistakes, ("optimizers", "library_sites")),),
+    "Drift": (Producer(_drifts, ()),),
     "TrainerArguments": (_from("trainers", "arguments"),),
     "Penalty": (_from("losses", "penalties"),),
     "ManualDecay": (_from("updates", "shrunk"),),
-    "DecayWriter": (_writers,),
+    "DecayWriter": (Producer(_writers, ("optimizers",)),),
     "StateLoad": (_from("checkpoints", "loads"),),
     "ExhaustedIterator": (_from("iterators", "exhausted"),),
     "MembershipTest": (_from("predicates", "memberships"),),
@@ -270,8 +299,8 @@ _PRODUCERS: dict[str, tuple[Producer, ...]] = {
 
 def _facts(context: Context, wanted: frozenset[str]) -> Iterator[tuple[str, Any]]:
     for kind, producers in _PRODUCERS.items():
-        for produce in producers if kind in wanted else ():
-            for fact in produce(context):
+        for producer in producers if kind in wanted else ():
+            for fact in producer.produce(context):
                 yield kind, fact
 
 

@@ -5,16 +5,16 @@ The results come in the order of the tasks either way. A worker that dies costs 
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from wdlint.looking import LintSettings, is_marked, look, read
@@ -22,9 +22,7 @@ from wdlint.reading.content import UnreadableFile
 from wdlint.results import FileResult
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from multiprocessing.process import BaseProcess
-
+    from wdlint.linter import Scouted
     from wdlint.reading.digest import Digest
     from wdlint.reading.project import Project
 
@@ -34,11 +32,11 @@ R = TypeVar("R")
 # Seconds of work before others are called in: several times what it costs to start them. A spawned process
 # imports everything anew, a forked one has it.
 ALONE = {"fork": 0.1, "spawn": 3.0}
-MANY = 500  # files that are worth several processes, whatever the first ones take
-CHUNK = 30  # files that one process looks at before it says what it has seen
+MANY = 100  # files that are worth a first look by several processes
+MUCH = 100_000  # bytes to check that are worth several processes at once
+CHUNK = 15  # files that one process looks at before it says what it has seen
 BATCH = 8  # tasks handed to a worker at once
 FEW = 20  # times as many tasks as that have to wait for each worker: the first ones may take longest
-LOOK = 1.0  # seconds between two looks of an idle worker whether its parent is still there
 
 
 class Crash(NamedTuple):
@@ -63,27 +61,31 @@ class Task(NamedTuple):
     settings: LintSettings
 
 
-def check(task: Task) -> FileResult:
-    """Lint one file."""
-    try:
-        data = look(task.path, task.filename, task.settings)
-        if data is None:
-            return FileResult(task.filename)
-    except UnreadableFile:
-        data = None  # the linter says why
+def check(task: Task, scouted: Scouted | None = None) -> FileResult:
+    """Lint one file, of which `scouted` is what its bytes say where that is known."""
+    data = None
+    if scouted is None:
+        try:
+            data = look(task.path, task.filename, task.settings)
+            if data is None:
+                return FileResult(task.filename)
+        except UnreadableFile:
+            pass  # the linter says why
     from wdlint import linter
 
     path = Path(task.path)
     return within(
-        lambda: linter.check_path(path, task.filename, project(task.root), task.settings, data), task.filename
+        lambda: linter.check_path(path, task.filename, project(task.root), task.settings, data, scouted), task.filename
     )
 
 
 class Glance(NamedTuple):
-    """What a first look at a file tells: its result, None where it has to be checked, and its digest."""
+    """What a first look at a file tells: its result, or what is known of one that has to be checked (None: nothing),
+    and its digest. `is_empty`: it has no marker, and a result with nothing in it."""
 
-    result: FileResult | None
+    found: FileResult | Scouted | None
     digest: Digest | None
+    is_empty: bool = False
 
 
 def glances(tasks: Sequence[Task]) -> list[Glance]:
@@ -100,13 +102,13 @@ def _glance(task: Task) -> Glance:
         return Glance(None, None)
     found = digest(data) if task.filename.endswith(".py") else None
     if not is_marked(data, task.settings):
-        return Glance(FileResult(task.filename), found)
+        return Glance(None, found, is_empty=True)
     from wdlint import limits, linter
 
     try:
         with limits.limited(limits.SECONDS):
             around = project(task.root)
-            return Glance(linter.nothing(Path(task.path), task.filename, around, task.settings, data), found)
+            return Glance(linter.scouted(Path(task.path), task.filename, around, task.settings, data), found)
     except limits.OutOfTime:
         project.cache_clear()
         return Glance(None, found)
@@ -127,18 +129,36 @@ def check_all(tasks: Sequence[Task], jobs: int | None = None) -> Iterator[tuple[
         for chunk, glanced in run(glances, chunks, jobs or _at_once())
     )
     results: list[FileResult | None] = []
+    left: list[_Left] = []
     for task, glanced in zip(tasks, found, strict=True):
-        results.append(glanced.result)
         if glanced.digest is not None:
             project(task.root).know(task.path, glanced.digest)
-        if glanced.result is None:
-            importlib.import_module("wdlint.linter")  # once, while others still look
-    left = [task for task, result in zip(tasks, results, strict=True) if result is None]
-    for root in {task.root for task in left}:
+        result = FileResult(task.filename) if glanced.is_empty else glanced.found
+        if isinstance(result, FileResult):
+            results.append(result)
+        else:
+            from wdlint import linter
+
+            linter.prepare(result, task.settings)  # while others still look
+            results.append(None)
+            left.append(_Left(task, result))
+    for root in {one.task.root for one in left}:
         project(root).index()
-    checking = run(check, left, jobs, size)
+    is_much = sum(size(one.task) for one in left) > MUCH
+    checking = run(_check, left, jobs or (_at_once() if is_much else None), lambda one: size(one.task))
     for task, result in zip(tasks, results, strict=True):
-        yield (task, result) if result is not None else next(checking)
+        yield task, result if result is not None else next(checking)[1]
+
+
+class _Left(NamedTuple):
+    """A file to check after a first look."""
+
+    task: Task
+    scouted: Scouted | None
+
+
+def _check(left: _Left) -> FileResult:
+    return check(left.task, left.scouted)
 
 
 def within(work: Callable[[], FileResult], filename: str) -> FileResult:
@@ -209,91 +229,52 @@ def run(
         yield task, guarded(work, task)
 
 
-class _Worker(NamedTuple):
-    process: BaseProcess
-    connection: Connection
-    held: deque[int]  # indices handed out and not yet answered; the first is being worked on
-
-
 def _together(
     work: Callable[[T], R], tasks: Sequence[T], most: int, method: str, weight: Callable[[T], int] | None = None
 ) -> Iterator[R | Crash | Lost]:
-    from multiprocessing.connection import Connection, wait
-
+    workers: ModuleType = importlib.import_module(f"wdlint.{method}ing")
+    numbered = partial(_numbered, work, tasks)
     order = range(len(tasks))
     waiting = deque(order if weight is None else sorted(order, key=lambda index: -weight(tasks[index])))
     done: dict[int, R | Crash | Lost] = {}
-    workers: dict[Connection, _Worker] = {}
+    held: dict[Any, deque[int]] = {}  # what was handed out and not yet answered; the first is being worked on
     following = 0
     try:
         while following < len(tasks):
-            while waiting and len(workers) < min(most, len(tasks)):
-                worker = _start(work, tasks, method)
-                workers[worker.connection] = worker
-                _hand(worker, waiting, most)
-            for ready in wait(list(workers)):
-                assert isinstance(ready, Connection)
-                worker = workers[ready]
+            while waiting and len(held) < min(most, len(tasks)):
+                worker = workers.start(numbered, held)
+                held[worker] = deque()
+                _hand(worker, held[worker], waiting, most)
+            for worker in workers.ready(list(held)):
                 try:
-                    result = ready.recv()
+                    result = worker.result()
                 except (EOFError, OSError):
-                    del workers[ready]
-                    ready.close()
-                    worker.process.join()
-                    if worker.held:
-                        done[worker.held.popleft()] = Lost(worker.process.exitcode)
-                        waiting.extendleft(reversed(worker.held))
+                    lost, *others = held.pop(worker) or (None,)
+                    status = worker.end()
+                    if lost is not None:
+                        done[lost] = Lost(status)
+                    waiting.extendleft(reversed(others))
                     continue
-                done[worker.held.popleft()] = result
-                if not worker.held:
-                    _hand(worker, waiting, most)
+                done[held[worker].popleft()] = result
+                if not held[worker]:
+                    _hand(worker, held[worker], waiting, most)
             while following in done:
                 yield done.pop(following)
                 following += 1
     finally:
-        for worker in workers.values():
-            worker.process.terminate()
-            worker.process.join()
-            worker.connection.close()
+        workers.stop(list(held))
 
 
-def _start(work: Callable[[Any], Any], tasks: Sequence[Any], method: str) -> _Worker:
-    import multiprocessing
-
-    context: Any = multiprocessing.get_context(method)
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, work, tasks), daemon=True)
-    process.start()
-    theirs.close()  # so that its end is seen when the worker dies
-    return _Worker(process, ours, deque())
+def _numbered(work: Callable[[T], R], tasks: Sequence[T], index: int) -> R | Crash:
+    return guarded(work, tasks[index])
 
 
-def _hand(worker: _Worker, waiting: deque[int], most: int) -> None:
+def _hand(worker: Any, held: deque[int], waiting: deque[int], most: int) -> None:
     size = max(1, min(BATCH, len(waiting) // (FEW * most)))
     batch = [waiting.popleft() for _ in range(min(size, len(waiting)))]
-    if not batch:
-        return
-    worker.held.extend(batch)
-    with contextlib.suppress(OSError):  # it died while idle: the answer that never comes will tell
-        worker.connection.send(batch)
-
-
-def _serve(connection: Connection, work: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends us
-    parent = os.getppid()
-    with contextlib.suppress(EOFError, OSError):  # the other end is gone
-        while True:
-            # a parent that was killed ends nobody, and workers that were forked later hold its end of this pipe, too
-            while not connection.poll(LOOK):
-                if os.getppid() != parent:
-                    return
-            batch: list[int] = connection.recv()
-            for index in batch:
-                if os.getppid() != parent:
-                    return
-                connection.send(guarded(work, tasks[index]))
+    if batch:
+        held.extend(batch)
+        worker.hand(batch)
 
 
 DEEP = 5000  # frames: following values goes through many small functions

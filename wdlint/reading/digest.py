@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from wdlint.reading.imports import statements
@@ -10,24 +13,59 @@ from wdlint.reading.imports import statements
 ASKED = (b"no_weight_decay", b"add_argument")  # texts that many files are asked for
 _WORD = re.compile(rb"[\w\x80-\xff]+")
 _DEFINED = re.compile(rb"def (\w+)\(")
+_BETWEEN = b"\0"
 
 
 class Digest(NamedTuple):
-    """`imports`: the import statements as they stand. `words`: what is named in them. `defined`: the names of all
-    functions. `texts`: those of ASKED that the file holds."""
+    """`imports`: the import statements as they stand, a NUL between two. `words`: what is named in them, and `defined`:
+    the names of all functions, a space around each. `texts`: those of ASKED that the file holds."""
 
-    imports: tuple[bytes, ...]
-    words: tuple[bytes, ...]
-    defined: tuple[bytes, ...]
+    imports: bytes
+    words: bytes
+    defined: bytes
     texts: tuple[bytes, ...]
+
+    @property
+    def statements(self) -> list[bytes]:
+        """The import statements."""
+        return self.imports.split(_BETWEEN) if self.imports else []
 
 
 def digest(data: bytes) -> Digest:
     """The digest of a file's bytes."""
-    imports = tuple(statements(data))
+    imports = _BETWEEN.join(one for one in statements(data) if _BETWEEN not in one)  # with a NUL, it is no Python
     return Digest(
         imports,
-        tuple(set(_WORD.findall(b"\n".join(imports)))),
-        tuple(set(_DEFINED.findall(data))),
+        b" %b " % b" ".join(set(_WORD.findall(imports))),
+        b" %b " % b" ".join(set(_DEFINED.findall(data))),
         tuple(text for text in ASKED if text in data),
     )
+
+
+class Index:
+    """Which files have a word: all their words in one text, which is searched faster than it would be sorted in."""
+
+    __slots__ = ("_begin", "_paths", "_text")
+
+    def __init__(self, words: Iterable[tuple[Path, bytes]]) -> None:
+        self._paths: list[Path] = []
+        self._begin: list[int] = []
+        parts: list[bytes] = []
+        at = 0
+        for path, some in words:
+            self._paths.append(path)
+            self._begin.append(at)
+            parts.append(some)
+            at += len(some)
+        self._text = b"".join(parts)
+
+    def having(self, word: bytes) -> list[Path]:
+        """The files that have a word, in their order."""
+        token = b" %b " % word
+        found: list[Path] = []
+        at = self._text.find(token) if word else -1
+        while at >= 0:
+            after = bisect_right(self._begin, at)
+            found.append(self._paths[after - 1])
+            at = self._text.find(token, self._begin[after]) if after < len(self._begin) else -1
+        return found

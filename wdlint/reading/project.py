@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
 from wdlint.discovery import PROJECT_MARKS
 from wdlint.reading.content import UnreadableFile, read_bytes
-from wdlint.reading.digest import ASKED, Digest, digest
+from wdlint.reading.digest import ASKED, Digest, Index, digest
 from wdlint.reading.imports import Import, imported, initial, module_file, targets
 from wdlint.reading.skeleton import skeleton, unread
 from wdlint.reading.text import Source, parse, read_source
@@ -25,7 +25,7 @@ SKIPPED = frozenset(
 )  # fmt: skip
 LARGEST_LOOKUP = 2 << 20  # bytes of a file that is only looked up in
 MOST_FILES = 2000  # of a folder that nothing marks as a project
-KEPT_BYTES = 8 << 20  # of file contents kept, the last read
+KEPT_BYTES = 16 << 20  # of file contents kept, the last read: most of 200 users of a module
 KEPT_TREES = 1 << 19  # characters of source whose trees are kept from one file to the next: 150 MiB in a large run
 
 
@@ -41,11 +41,12 @@ class Project:
     _above: dict[tuple[str, str], Path | None] = field(default_factory=dict)
     _files: list[Path] | None = None
     _digests: dict[str, Digest] = field(default_factory=dict)
-    _importing: dict[bytes, list[Path]] | None = None  # by the words of import statements
+    _importing: Index | None = None  # by the words of import statements
     _importers: dict[str, dict[Path, list[Path]]] = field(default_factory=dict)
     _contents: dict[Path, bytes] = field(default_factory=dict)
     _statements: dict[Path, tuple[Import, ...]] = field(default_factory=dict)
-    _functions: dict[bytes, list[Path]] | None = None  # by name, with the files that define one
+    _functions: Index | None = None  # by the names of those that it defines
+    _definers: dict[str, list[Path]] = field(default_factory=dict)
     _mentioning: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     _mentioned: dict[str, Path | None] = field(default_factory=dict)
     _kept: int = 0
@@ -170,7 +171,7 @@ class Project:
             found: dict[Path, list[Path]] = {}
             token = word.encode(errors="replace")
             for path in self._naming(token):
-                naming = (statement for statement in self.digest(path).imports if token in statement)
+                naming = (statement for statement in self.digest(path).statements if token in statement)
                 for statement in chain.from_iterable(map(imported, naming)):
                     if word in statement.names or word == statement.module.rpartition(".")[2]:
                         for target in targets(self, path, statement, word):
@@ -181,8 +182,8 @@ class Project:
     def _naming(self, word: bytes) -> list[Path]:
         """The files that have a word in their import statements."""
         if self._importing is None:
-            self._importing = _index((path, self.digest(path).words) for path in self.files())
-        return self._importing.get(word, [])
+            self._importing = Index((path, self.digest(path).words) for path in self.files())
+        return self._importing.having(word)
 
     def index(self) -> None:
         """Find out now what would be found out when it is first asked for: processes that are forked share it."""
@@ -216,7 +217,7 @@ class Project:
     def imports_of(self, path: Path) -> tuple[Import, ...]:
         """The import statements of a file."""
         if path not in self._statements:
-            self._statements[path] = tuple(chain.from_iterable(map(imported, self.digest(path).imports)))
+            self._statements[path] = tuple(chain.from_iterable(map(imported, self.digest(path).statements)))
         return self._statements[path]
 
     def defines_method(self, name: str) -> bool:
@@ -232,8 +233,10 @@ class Project:
 
     def _defining(self, name: str) -> list[Path]:
         if self._functions is None:
-            self._functions = _index((path, self.digest(path).defined) for path in self.files())
-        return self._functions.get(name.encode(), [])
+            self._functions = Index((path, self.digest(path).defined) for path in self.files())
+        if name not in self._definers:
+            self._definers[name] = self._functions.having(name.encode())
+        return self._definers[name]
 
     def mentions(self, words: str) -> bool:
         """Whether any file of the project holds a text."""
@@ -308,18 +311,6 @@ def content(path: Path | str) -> bytes:
         return read_bytes(path, LARGEST_LOOKUP)
     except UnreadableFile:
         return b""
-
-
-def _index(named: Iterable[tuple[Path, tuple[bytes, ...]]]) -> dict[bytes, list[Path]]:
-    """The files by what each has."""
-    found: dict[bytes, list[Path]] = {}
-    for path, names in named:
-        for name in names:
-            if name in found:
-                found[name].append(path)
-            else:
-                found[name] = [path]
-    return found
 
 
 def parsed(project: Project, source: Source, tree: ast.Module) -> Module:
