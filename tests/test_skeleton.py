@@ -32,6 +32,17 @@ TRICKY = {
     "several on one row": "def f(): pass; x = 1\nclass C: y = 2; z = 3\na = 1; b = [\n2]; c = 3\n",
     "the same name twice": "def f():\n    return 1\nif x:\n    def f():\n        return 2\ndef f():\n    return 3\n",
     "quotes in quotes": """def f():\n    return '"' + "'" + r'\\'' + b'\\'' + '\\\n'\ndef g(): pass\n""",
+    "long quotes that open nothing": (
+        'a = 1  # """ one\nb = \'"""\'\ndef f():\n    pass\nc = \'"""\'\n\nclass C:\n    """text\ndef g(): pass\n"""\n'
+    ),
+    "a long string with an escaped quote": (
+        'def f():\n    """a \\"""\ndef g(): pass\n"""\n    return 1\ndef h(): pass\n'
+    ),
+    "both long quotes": "def f():\n    '''\n\"\"\"\nclass C: pass\n'''\n\ndef g():\n    \"\"\"\n'''\n\"\"\"\n",
+    "a comment that ends like a continued row": "x = 1  # \\\ndef f():\n    pass\n# \\\ndef g(): pass\n",
+    "brackets in strings and comments": (
+        'def f(\n    a="(",\n):\n    """1) one [0, 1)\n"""\n    return [")",  # (\n1]\n\ndef g(): pass\n'
+    ),
     "else at the margin": (
         "if a:\n    pass\nelif b:\n    pass\nelse:\n    pass\ndef f(): pass\ntry:\n    pass\nfinally:\n    pass\n"
     ),

@@ -38,18 +38,21 @@ Test = Callable[[bytes], object]
 # last letter first; and it looks for several that begin alike at once.
 _SELDOM = re.compile(rb"[A-Zjkqvwxz]")
 _SHORT = 8  # bytes
+_HELD = 4  # bytes that markers have in common and that are looked for instead: most files hold none
 
 
 @cache
 def _probes(entries: frozenset[Entry]) -> tuple[tuple[Test, tuple[bytes, ...]], ...]:
     """Tests of a file's bytes, each with the markers of which the file holds none where the test fails."""
     alike: dict[bytes, list[bytes]] = {}  # by their first letter
-    others: dict[bytes, list[bytes]] = {}  # by the marker that all of them hold
+    others: dict[bytes, list[bytes]] = {}  # by what all of them hold
     for marker in sorted({marker.encode() for entry in entries for marker in entry.markers}, key=len):
         if len(marker) < _SHORT and _SELDOM.match(marker) is not None:
             alike.setdefault(marker[:1], []).append(marker)
         else:
-            others.setdefault(next((held for held in others if held in marker), marker), []).append(marker)
+            beside = next((held for held in others if len(_common(held, marker)) >= _HELD), None)
+            alike_ = others.pop(beside) if beside is not None else []
+            others[_common(beside, marker) if beside is not None else marker] = [*alike_, marker]
     tests: list[tuple[Test, list[bytes]]] = [
         (re.compile(b"|".join(map(re.escape, markers))).search, markers) for markers in alike.values()
     ]
@@ -59,3 +62,9 @@ def _probes(entries: frozenset[Entry]) -> tuple[tuple[Test, tuple[bytes, ...]], 
 
 def _holding(held: bytes) -> Test:
     return lambda data: held in data
+
+
+def _common(one: bytes, other: bytes) -> bytes:
+    """The longest text that two have in common, the first of them."""
+    pieces = (one[start:end] for start in range(len(one)) for end in range(start + 1, len(one) + 1))
+    return max((piece for piece in pieces if piece in other), key=len, default=b"")
