@@ -150,10 +150,12 @@ def _picks(evaluator: Evaluator, module: Module, test: ast.expr) -> bool:
             arms = [list(then), rest]
         case _:
             return False
-    found = [{formula for node in arm for formula in _formulas(evaluator, module, node)} for arm in arms]
-    if not found[0] or not found[1] or found[0] & found[1]:
-        return False
-    return all(tells_kinds(formula) and not is_whole(formula) for formula in found[0] | found[1])
+    found: list[set[Formula]] = []
+    for arm in sorted(arms, key=len):  # the shorter one may do
+        found.append({formula for node in arm for formula in _formulas(evaluator, module, node)})
+        if not found[-1] or not all(tells_kinds(formula) and not is_whole(formula) for formula in found[-1]):
+            return False
+    return not found[0] & found[1]
 
 
 def _after(module: Module, statement: ast.stmt) -> list[ast.stmt]:

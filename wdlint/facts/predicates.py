@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import chain, takewhile
 from typing import cast
 
 from wdlint.findings import Span
 from wdlint.reading.containers import target_path
-from wdlint.reading.evaluate import GLANCE, Evaluator
+from wdlint.reading.evaluate import GLANCE, Evaluator, parameters
 from wdlint.reading.text import Located, extent_of, span_between
-from wdlint.reading.tree import COMPREHENSIONS, Module, reaching, walk
+from wdlint.reading.tree import COMPREHENSIONS, FUNCTIONS, Binding, Module, reaching, walk
 from wdlint.reading.values import (
     Element,
     External,
@@ -209,8 +210,9 @@ def letter_tests(evaluator: Evaluator, module: Module) -> Iterator[LetterTest]:
     seen: set[tuple[object, int]] = set()
     for node in module.among(ast.GeneratorExp, ast.ListComp, ast.For):
         for variable, iterable, tests in _iterations(node):
-            needles = [hay for test in tests for hay in _haystacks(test, variable)]
-            if not needles or not _may_be_string(iterable):
+            hays = (hay for test in tests for hay in _haystacks(test, variable))
+            needles = [hay for hay in hays if not isinstance(hay, _DISPLAYS)]
+            if not needles or not _may_be_string(module, iterable):
                 continue
             evaluator.begin(GLANCE)
             match evaluator.evaluate(iterable, evaluator.frame(module)):
@@ -245,9 +247,46 @@ def _haystacks(test: ast.expr, variable: str) -> Iterator[ast.expr]:
                 yield hay
 
 
-def _may_be_string(iterable: ast.expr) -> bool:
+_DISPLAYS = (ast.List, ast.Tuple, ast.Set, ast.Dict, *COMPREHENSIONS)
+_LISTING = frozenset(
+    {"sorted", "list", "tuple", "set", "frozenset", "dict", "range", "enumerate", "zip", "map", "filter"}
+)
+_VIEWS = frozenset({"keys", "values", "items"})
+
+
+def _may_be_string(module: Module, iterable: ast.expr) -> bool:
     """A first look, before anything is evaluated."""
-    return not isinstance(iterable, ast.List | ast.Tuple | ast.Set | ast.Dict | ast.ListComp | ast.GeneratorExp)
+    match iterable:
+        case ast.Call(ast.Name(name)):
+            return name not in _LISTING
+        case ast.Call(ast.Attribute(_, name), []):
+            return name not in _VIEWS
+        case ast.BinOp(_, ast.Sub() | ast.BitOr() | ast.BitAnd()):
+            return False
+        case ast.Name(name) if not _is_comprehended(module, iterable, name):
+            bound = _local_bindings(module, name, iterable)
+            return not bound or not all(
+                one.kind == "assign" and not one.path and isinstance(one.value, _DISPLAYS) for one in bound
+            )
+    return not isinstance(iterable, _DISPLAYS)
+
+
+def _local_bindings(module: Module, name: str, use: ast.AST) -> list[Binding]:
+    """What a name is bound to by the functions around a use; empty where it may be something else as well."""
+    scope = module.scope(use)
+    bindings, complete = reaching(module, scope, name, use)
+    while isinstance(scope, FUNCTIONS) and not bindings and name not in parameters(scope):
+        scope = module.scope(scope)
+        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+            bindings, complete = module.leaving(scope, name)
+    return bindings if complete and isinstance(scope, FUNCTIONS) else []
+
+
+def _is_comprehended(module: Module, use: ast.AST, name: str) -> bool:
+    """Whether a name may be a variable of a comprehension."""
+    around = takewhile(lambda above: not isinstance(above, ast.stmt), module.ancestors(use))
+    generators = chain.from_iterable(above.generators for above in around if isinstance(above, COMPREHENSIONS))
+    return any(target_path(generator.target, name) is not None for generator in generators)
 
 
 def _is_name(evaluator: Evaluator, module: Module, hay: ast.expr) -> bool:

@@ -454,7 +454,7 @@ class Evaluator:
 
     def _starred(self, module: Module, name: str) -> Value | None:
         """A name that a module has through `from ... import *`."""
-        if "import *" not in module.source.text:
+        if not module.stars:
             return None
         key = (id(module), name)
         if key not in self._stars:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from wdlint.findings import Span
-from wdlint.reading.skeleton import unread
+from wdlint.reading.skeleton import still_unread, unread
 from wdlint.reading.text import FIELDS, Located, Source, extent_of, span_of
 from wdlint.records import dataclass, field
 
@@ -89,8 +89,11 @@ class Parents:
         while stack:
             node = stack.pop()
             nodes.append(node)
+            fields = FIELDS[node.__class__]
+            if not fields:
+                continue
             children: list[ast.AST] = []
-            for name in FIELDS[node.__class__]:
+            for name in fields:
                 value = getattr(node, name)
                 if value.__class__ is list:
                     children += value
@@ -164,6 +167,7 @@ class Module:
     _nonlocals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
     _leaving: dict[ast.AST, dict[str, Leaving]] = field(default_factory=dict)
     _parents: Parents | None = None
+    _stars: bool | None = None
 
     @property
     def path(self) -> Path:
@@ -185,8 +189,10 @@ class Module:
             statement = stack.pop()
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield statement
-            inner = [statement.body] if isinstance(statement, SCOPES) else blocks(statement)
-            stack.extend(reversed([child for block in inner for child in block]))
+            if isinstance(statement, SCOPES):
+                stack.extend(reversed(statement.body))
+            elif statement.__class__ in _COMPOUND:
+                stack.extend(reversed([child for block in blocks(statement) for child in block]))
 
     @property
     def nodes(self) -> Iterator[ast.AST]:
@@ -212,24 +218,32 @@ class Module:
 
     def nodes_near(self, pattern: re.Pattern[str]) -> Iterator[ast.AST]:
         """The nodes of those statements of the outermost level, classes and functions, in which a pattern is found."""
-        for index in sorted(self._near(pattern)):
-            yield from self.parents.below(index)
+        text = self.source.text
 
-    def _near(self, pattern: re.Pattern[str]) -> set[int]:
+        def search(at: int) -> int:
+            found = pattern.search(text, at)
+            return found.start() if found is not None else -1
+
+        yield from self._below_all(self._near(search))
+
+    def _below_all(self, indices: Iterable[int]) -> Iterator[ast.AST]:
+        return chain.from_iterable(map(self.parents.below, sorted(indices)))
+
+    def _near(self, search: Callable[[int], int]) -> set[int]:
+        """The statements of the outermost level that hold what `search` finds from an offset on (-1: nothing)."""
         text = self.source.text
         if self._offsets is None:
             self._offsets = list(_offsets(text, self.parents.begin))
         near: set[int] = set()
-        found = pattern.search(text)
-        while found is not None:
-            at = found.start()
+        at = search(0)
+        while at >= 0:
             index = after = bisect_right(self._offsets, at)
             while index > 0:
                 index -= 1
                 near.add(index)
-                if "\n" in text[self._offsets[index] : at]:
+                if text.find("\n", self._offsets[index], at) >= 0:
                     break  # else the statement before may end in the row in which this one begins
-            found = pattern.search(text, self._offsets[after]) if after < len(self._offsets) else None
+            at = search(self._offsets[after]) if after < len(self._offsets) else -1
         return near
 
     def _by_name(self, naming: Naming[Any, N], name: str, written: str) -> list[N]:
@@ -241,7 +255,7 @@ class Module:
                 for key, found in naming.named(node):
                     kept.setdefault(key, []).append(found)
         if not self.whole and name not in kept:
-            near = sorted(self._near(re.compile(re.escape(name) + written, re.MULTILINE)))
+            near = sorted(self._near(_search(self.source.text, name, behind=written)))
             kept[name] = [found for index in near for found in self._named_below(naming, index).get(name, ())]
         return kept.get(name, [])
 
@@ -258,10 +272,16 @@ class Module:
         return self._below[key]
 
     @property
+    def stars(self) -> bool:
+        """Whether it may have names through `from ... import *`."""
+        if self._stars is None:
+            self._stars = "import *" in self.source.text
+        return self._stars
+
+    @property
     def parsed(self) -> int:
         """How many characters of it are parsed."""
-        unparsed = (later.text for statement in self.tree.body if (later := unread(statement)) is not None)
-        return len(self.source.text) - sum(map(len, unparsed))
+        return len(self.source.text) - still_unread(self.tree)
 
     def calls(self, name: str) -> list[ast.Call]:
         """Calls by the last name of what is called."""
@@ -298,7 +318,8 @@ class Module:
         self, kind: type[ast.Global | ast.Nonlocal], word: str
     ) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
         found: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
-        for node in self.nodes_near(re.compile(rf"{word}[ \t\\]+\w+[ \t]*(?:[,;#\\]|$)", re.MULTILINE)):
+        declared = _search(self.source.text, word, r"[ \t\\]+\w+[ \t]*(?:[,;#\\]|$)", begins=True)
+        for node in self._below_all(self._near(declared)):
             if isinstance(node, kind):
                 function = self.scope(node)
                 if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -445,6 +466,24 @@ NUMBERS = Naming(ast.Assign, _set)
 CHANGES = Naming(ast.AugAssign, _changed)
 
 
+def _search(text: str, word: str, behind: str, begins: bool = False) -> Callable[[int], int]:
+    """What gives the first offset from another on at which a word stands with something behind it; `begins`: at the
+    beginning of a statement. An expression for each word would take longer to compile than to search for."""
+    follows = re.compile(behind, re.MULTILINE).match
+
+    def search(at: int) -> int:
+        at = text.find(word, at)
+        while at >= 0:
+            if follows(text, at + len(word)) is not None:
+                above = text[text.rfind("\n", 0, at) + 1 : at].rstrip(" \t") if begins else ""
+                if not above or above[-1] in ";:\\":
+                    return at
+            at = text.find(word, at + 1)
+        return -1
+
+    return search
+
+
 def _offsets(text: str, rows: list[int]) -> Iterator[int]:
     """Where rows, counted from 1 and in order, begin in a text."""
     row, at = 1, 0
@@ -521,33 +560,34 @@ def statements_of(scope: Scope | ast.For) -> Iterator[ast.stmt]:
     while stack:
         statement = stack.pop()
         yield statement
-        if not isinstance(statement, SCOPES):
+        if statement.__class__ in _COMPOUND:
             inner = [child for block in blocks(statement) for child in block]
             stack.extend(reversed(inner))
 
 
+_COMPOUND: dict[type[ast.AST], tuple[str, ...]] = {
+    ast.If: ("body", "orelse"),
+    ast.While: ("body", "orelse"),
+    ast.For: ("body", "orelse"),
+    ast.AsyncFor: ("body", "orelse"),
+    ast.With: ("body",),
+    ast.AsyncWith: ("body",),
+    ast.Try: ("body", "handlers", "orelse", "finalbody"),
+    ast.TryStar: ("body", "handlers", "orelse", "finalbody"),
+    ast.Match: ("cases",),
+    ast.ExceptHandler: ("body",),
+    ast.match_case: ("body",),
+}
+
+
 def blocks(statement: ast.AST) -> Iterator[list[ast.stmt]]:
     """The statement lists of a compound statement, in the order of the text."""
-    match statement:
-        case ast.If(_, body, orelse) | ast.While(_, body, orelse):
-            yield body
-            yield orelse
-        case ast.For(_, _, body, orelse) | ast.AsyncFor(_, _, body, orelse):
-            yield body
-            yield orelse
-        case ast.With(_, body) | ast.AsyncWith(_, body):
-            yield body
-        case ast.Try() | ast.TryStar():
-            yield statement.body
-            for handler in statement.handlers:
-                yield handler.body
-            yield statement.orelse
-            yield statement.finalbody
-        case ast.Match(_, cases):
-            for case in cases:
-                yield case.body
-        case ast.ExceptHandler() | ast.match_case():
-            yield statement.body
+    for name in _COMPOUND.get(statement.__class__, ()):
+        if name in ("handlers", "cases"):
+            for part in getattr(statement, name):
+                yield part.body
+        else:
+            yield getattr(statement, name)
 
 
 def terminates(block: Sequence[ast.stmt]) -> bool:
