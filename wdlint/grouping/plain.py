@@ -23,8 +23,8 @@ COMPUTING = frozenset(
 )
 
 
-def computed(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
-    """The value of an expression that a name is given. Not known where it is not followed and computes only: where it
+def computed(run: Interpreter, node: ast.expr, statement: ast.stmt, scope: Scope) -> Any:
+    """The value of an expression that a statement gives a name. Not known where it is not followed and computes only: where it
     is needed later, that ends the run. In a loop it ends the run at once, as it would be met again and again.
     """
     try:
@@ -32,6 +32,7 @@ def computed(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
     except NotFollowed as error:
         if run.fuel < 0 or _in_a_loop(node, scope) or not _only_computes(run, node, scope):
             raise
+        run.trail.skipped.append(statement)
         return Opaque(Unknown(str(error)))
 
 

@@ -204,12 +204,12 @@ def execute(run: Interpreter, statement: ast.stmt, scope: Scope) -> Running:
         case ast.Expr(value):
             run.eval(value, scope)
         case ast.Assign(targets, value):
-            given = plain.computed(run, value, scope)
+            given = plain.computed(run, value, statement, scope)
             for target in targets:
                 assign(run, target, given, scope)
         case ast.AnnAssign(target, _, value):
             if value is not None:
-                assign(run, target, plain.computed(run, value, scope), scope)
+                assign(run, target, plain.computed(run, value, statement, scope), scope)
         case ast.AugAssign(target, op, value):
             operations.augment(run, target, op, value, scope)
         case ast.If():
