@@ -24,8 +24,8 @@ COMPUTING = frozenset(
 
 
 def computed(run: Interpreter, node: ast.expr, statement: ast.stmt, scope: Scope) -> Any:
-    """The value of an expression that a statement gives a name. Not known where it is not followed and computes only: where it
-    is needed later, that ends the run. In a loop it ends the run at once, as it would be met again and again.
+    """The value of an expression that a statement gives a name. Not known where it is not followed and computes only:
+    where it is needed later, that ends the run. In a loop it ends the run at once, as it would be met again and again.
     """
     try:
         return run.eval(node, scope)
