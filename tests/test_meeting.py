@@ -122,3 +122,13 @@ def test_an_object_that_may_be_another_is_asked_about_once() -> None:
     found, _ = said(THINGS.replace("{noted}", noted), inventory(8))
     assert len(members(found)) == 2
     assert len(found) == 2
+
+
+def test_ways_that_are_too_many_cost_little() -> None:
+    """What is left over pays for those that are tried when all cannot be."""
+    chosen = "[p for n, p in model.named_parameters() if 'bias' not in n and n.split('.')[-1] == 'weight']"
+    flags = "".join(f"    if args.f{i}: notes.append({i})\n" for i in range(60))
+    text = f"def build(model, args):\n    ps, notes = {chosen}, []\n{flags}"
+    found, _ = said(f"{text}    return AdamW([dict(params=ps, notes=notes)], weight_decay=0.1)\n", inventory(1000))
+    assert not [way.reason for way in found if isinstance(way, Failed)]
+    assert len(members(found)) == 1

@@ -291,7 +291,7 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
     """The truth of a value; where it is not known, each way in a run of its own."""
     match value:
         case Opaque() | Bare() if run.bare:
-            return run.choices.choose(("bare", run.fuel), 2, ("bare", id(node))) == 0
+            return run.choose(("bare", run.fuel), 2, ("bare", id(node))) == 0
         case Bare():
             raise NotFollowed(bare.REASON)
         case list() | tuple() | set() | frozenset() | dict() if value and all(map(is_bare, value)):
@@ -311,7 +311,7 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
                 return decided
             usual = _usual(value.value)
             about = (id(scope.node), unparsed(node))
-            holds = usual if run.choices.choose(_question(run, node, scope), 2, about) == 0 else not usual
+            holds = usual if run.choose(_question(run, node, scope), 2, about) == 0 else not usual
             if says is not None:
                 run.decided.add(says, holds)
             return holds

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import gc
-from collections.abc import Callable, Iterator, MappingView
+from collections.abc import Callable, Hashable, Iterator, MappingView
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -113,6 +113,7 @@ class Interpreter:
     chosen: set[tuple[int, str]] = field(default_factory=set)  # names looked up that depend on answers
     handed: dict[ast.Call, dict[ast.expr, Any]] = field(default_factory=dict)  # what calls pass
     trace: int = 0  # what was put where, as one number
+    marks: list[int] = field(default_factory=list)  # how much fuel was left at each of the answers
     plain: dict[ast.AST, Step] = field(default_factory=dict)  # where something was put that no question was asked about
 
     def value_at(self, node: ast.expr, module: Module) -> Any:
@@ -165,6 +166,18 @@ class Interpreter:
         """The value of an expression. Raises NotFollowed and Raised."""
         self.burn()
         return expressions.evaluate(self, node, scope)
+
+    def choose(self, key: object, ways: int, about: Hashable) -> int:
+        """The way to take where the code leaves it open."""
+        way = self.choices.choose(key, ways, about)
+        if len(self.marks) < len(self.choices.taken):
+            self.marks.append(self.fuel)
+        return way
+
+    def owed(self, given: int) -> int:
+        """What the ways with other answers will cost at least, where this one was given so much: each comes there."""
+        taken = zip(self.choices.taken, self.marks, strict=True)
+        return sum((one.ways - one.way - 1) * (given - mark) for one, mark in taken)
 
     def test(self, node: ast.expr, scope: Scope) -> bool:
         """Whether a condition holds; where that is not known, each way in a run of its own."""
@@ -511,6 +524,7 @@ def _every(
     left = fuel
     plan: dict[Question, int] | None = {}
     while plan is not None:
+        first, given = not plan, left
         choices = Choices(plan, repeats=False)
         run = Interpreter(evaluator, models, choices, left, meeting=meeting)
         try:
@@ -536,7 +550,8 @@ def _every(
         except Met:
             pass
         left = min(left, run.fuel)
-        if left < 0 or len(found) > RUNS or len(choices.taken) > MOST:
+        dear = not first and run.owed(given) > left  # what the first one costs besides is not spent again
+        if left < 0 or dear or len(found) > RUNS or len(choices.taken) > MOST:
             return None, fuel - max(0, left)
         plan = choices.following()
     return found or [(Outcome(None, Trail(), True, never), None)], fuel - left

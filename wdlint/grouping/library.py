@@ -400,7 +400,7 @@ def _registered(run: Interpreter, module: Submodule) -> bool:
     cls = module.lineage[0] if module.lineage else "a norm"
     if cls.startswith("torch.nn.") or "norm" not in cls.rpartition(".")[2].lower():
         return False
-    return bool(run.choices.choose(("registered", cls), 2, ("registered", cls)))
+    return bool(run.choose(("registered", cls), 2, ("registered", cls)))
 
 
 def _is_instance(value: Any, cls: Any) -> bool | None:

@@ -80,7 +80,7 @@ def _of_project(run: Interpreter, held: Opaque | Submodule, node: ast.Attribute,
     if not definitions:
         return None
     about = ("method", id(node))
-    chosen = definitions[run.choices.choose(about, len(definitions), about)] if definitions[1:] else definitions[0]
+    chosen = definitions[run.choose(about, len(definitions), about)] if definitions[1:] else definitions[0]
     found = run.of(Known(chosen), id(chosen.node))
     return found if isinstance(found, Function) else None
 

@@ -201,7 +201,7 @@ def _passed(run: Interpreter, node: ast.expr, scope: Scope, *, needed: bool) -> 
     if all(given is None for _, given in passed):
         is_none = isinstance(default, ast.Constant) and default.value is None
         return Lacking() if is_none else None
-    module, given = passed[run.choices.choose(("caller", id(owner)), len(passed), ("caller", id(owner)))]
+    module, given = passed[run.choose(("caller", id(owner)), len(passed), ("caller", id(owner)))]
     if given is None:
         module, given = scope.module, default
     if isinstance(given, ast.Constant) and given.value is None:
@@ -294,7 +294,7 @@ def of(run: Interpreter, value: Value, key: object) -> Any:
                 for thing, option in zip(things, options, strict=True)
             ):
                 return Opaque(value)
-            way = run.choices.choose(("value", key), len(options) + open_, _told_by(key))
+            way = run.choose(("value", key), len(options) + open_, _told_by(key))
             return of(run, options[way], (key, way)) if way < len(options) else Opaque(Unknown("something else"))
         case Known(bool() | int() | float() | str() | None as plain, origin):
             return Opaque(value) if origin.settable else plain
