@@ -41,7 +41,7 @@ RULE = Rule(
     severity=Severity.WARNING,
     needs=CODE,
     since="0.1",
-    markers=("TrainingArguments", "from trl", "import trl"),
+    markers=("TrainingArguments", "optim", "weight_decay"),
 )
 
 

@@ -26,7 +26,7 @@ GROUP = "wdlint.rules"  # of entry points
 OPTIM = ("optim", "Optim", "OPTIM")
 SITE = (*OPTIM, "weight_decay")
 LOSS = ("backward", "training_step", "compute_loss")
-TRAINER = ("TrainingArguments", "from trl", "import trl")
+TRAINER = ("TrainingArguments", "optim", "weight_decay")  # trl's names are looked for where one of these words is
 COMMENT = ("wdlint", *(f"WD{digit}" for digit in range(10)))
 
 OURS = (

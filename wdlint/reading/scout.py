@@ -79,6 +79,7 @@ _ENDS = re.compile(rb"(?:startswith|endswith)%b\(%b(\w+)" % (_GAP, _GAP))
 _LOOPED = re.compile(rb"\bfor\b(?:(?!\bin\b)[\w\s,()*])*\Z")
 _NAME = re.compile(rb"\w+")
 _LIBRARIES = (b"Trainer(", b"create_optimizer", b"build_optim_wrapper")
+_TRAINERS = (b"TrainingArguments", b"from trl", b"import trl")
 _LOOP = re.compile(rb"\bin\s*[(\[]")
 _WRITTEN = re.compile(rb"weight_decay[\"']\]")
 _SETTING = re.compile(rb"%b[=:](?!=)" % _GAP)
@@ -402,8 +403,15 @@ NEEDED: dict[str, Callable[[bytes, bytes, bool], bool]] = {
     "Drift": lambda data, code, site: site,
     "Unreadable": lambda data, code, site: site or _has_word(data, b"weight_decay"),
     "TrainerArguments": lambda data, code, site: (
-        any(_SETTING.match(code, at + len(word)) for word in (b"optim", b"weight_decay") for at in _words(code, word))
-        or (b"**" in code and _UNPACKED.search(code) is not None)
+        any(word in data for word in _TRAINERS)
+        and (
+            any(
+                _SETTING.match(code, at + len(word))
+                for word in (b"optim", b"weight_decay")
+                for at in _words(code, word)
+            )
+            or (b"**" in code and _UNPACKED.search(code) is not None)
+        )
     ),
     "Penalty": lambda data, code, site: _backward(code),
     "ManualDecay": lambda data, code, site: _shrinks(code),
