@@ -120,7 +120,8 @@ def _prepare(fact: str, codes: frozenset[str]) -> None:
     for producer in _PRODUCERS.get(fact, ()):
         for name in producer.modules:
             importlib.import_module(f"wdlint.facts.{name}")
-    _checks(fact, codes)
+    if fact == "OptimizerSite":  # where there may be one, there mostly is: of the others, few are
+        _checks(fact, codes)
 
 
 def _possible(data: bytes, path: Path, project: Project, settings: LintSettings) -> tuple[frozenset[str], bool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator
@@ -102,6 +101,8 @@ def load(codes: frozenset[str] | None = None) -> tuple[LoadedRule, ...]:
 
 @cache
 def _every() -> tuple[LoadedRule, ...]:
+    import pkgutil
+
     # by name: the folder `rules` becomes `wdlint.rules` only where wdlint is installed
     package = importlib.import_module("wdlint.rules")
     found = [_ours(info.name) for info in pkgutil.iter_modules(package.__path__)]

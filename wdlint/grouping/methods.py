@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wdlint.grouping import helpers, modules, operations
@@ -17,6 +16,7 @@ from wdlint.reading.callers import is_test
 from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.tree import walk
 from wdlint.reading.values import ClassThing, FunctionThing, Known, Product, Unknown
+from wdlint.records import replace
 
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter

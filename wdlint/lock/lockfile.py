@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -84,11 +82,15 @@ def _table(place: Place | None, count: int) -> str:
 
 
 def _text(value: str) -> str:
+    import json
+
     return json.dumps(value, ensure_ascii=False)  # a TOML string as well
 
 
 def read(path: Path) -> Lock:
     """The lock in a file. Raises BadLock, and OSError when it cannot be read."""
+    import tomllib
+
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

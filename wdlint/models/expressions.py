@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -378,6 +377,8 @@ def _harmless(call: ast.Call, names: tuple[str, ...]) -> bool:
 
 def _architecture(evaluator: Evaluator, module: Module, name: str) -> str | None:
     """The class that a local checkpoint's config.json names."""
+    import json
+
     for folder in (module.path.parent, Path.cwd()):
         config: Any = None
         try:

@@ -26,7 +26,7 @@ SKIPPED = frozenset(
 LARGEST_LOOKUP = 2 << 20  # bytes of a file that is only looked up in
 MOST_FILES = 2000  # of a folder that nothing marks as a project
 KEPT_BYTES = 16 << 20  # of file contents kept, the last read: most of 200 users of a module
-KEPT_TREES = 1 << 19  # characters of source whose trees are kept from one file to the next: 150 MiB in a large run
+KEPT_TREES = 1 << 20  # characters of source whose trees are kept from one file to the next: 130 MiB in a large run
 
 
 @dataclass(slots=True, eq=False)

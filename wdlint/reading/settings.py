@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -302,8 +300,12 @@ def _locate(evaluator: Evaluator, name: str, module: Module) -> Path | None:
 def _parse(kind: str, content: str) -> Any:
     match kind:
         case "json":
+            import json
+
             return json.loads(content)
         case "toml":
+            import tomllib
+
             return tomllib.loads(content)
         case "yaml 1.2":
             from ruamel.yaml import YAML as Loader
