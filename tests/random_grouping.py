@@ -198,6 +198,7 @@ class Writer:
     count: int = 0
     used: set[str] = field(default_factory=set)
     flags: list[str] = field(default_factory=list)  # what nobody knows the values of
+    numbers: list[str] = field(default_factory=list)  # the same, of numbers that sizes are compared with
 
     def pick(self, *options: str) -> str:
         return self.rnd.choice(options)
@@ -274,12 +275,63 @@ class Writer:
             found = self.old(kind)
             if found is not None:
                 options += [lambda form=form, found=found: form.format(n=n, p=p, v=found)] * 3
+        if self.numbers and self.chance(0.3):
+            return self.size_condition(p)
         if self.flags and self.chance(0.1):
             return self.pick(f"{self.flag()}", f"({self.flag()} and {self.rnd.choice(options)()})")
         if depth and self.chance(0.35):
             one, two = self.condition(n, p, depth - 1), self.condition(n, p, depth - 1)
             return self.pick(f"not ({one})", f"({one}) and ({two})", f"({one}) or ({two})", f"({one}) == bool({two})")
         return self.rnd.choice(options)()
+
+    def size_condition(self, p: str) -> str:
+        other = self.old("param") or "next(model.parameters())"
+        size = self.pick(*self.numbers, *self.numbers, "2", "3", f"{other}.numel()")
+        return self.pick(
+            f"({p}.size(0) {self.pick('==', '!=')} {size} if {p}.dim() else {self.pick('True', 'False')})",
+            f"({p}.ndim > 1 and {p}.shape[{self.pick('0', '1', '-1')}] {self.pick('==', '!=')} {size})",
+            f"({p}.ndim and {p}.shape[0] in {self.pick('(2, 4)', '[3]', '{2, 3}')})",
+            f"({p}.shape[:1] == ({size},))",
+            f"{p}.shape {self.pick('==', '!=')} {other}.shape",
+            f"{p}.shape == {self.pick('(3,)', '(3, 2)', 'torch.Size([2])')}",
+            f"{p}.numel() {self.pick('==', '!=')} {size}",
+            f"tuple({p}.shape) {self.pick('in', 'not in')} {self.pick('{(2,), (3,)}', '[(3, 2), (3, 3)]')}",
+        )
+
+    def shaped(self) -> None:
+        """Parameters that are put together by their shapes."""
+        one, two = self.lists()
+        self.line(f"{one} += {self.params()}")
+        size = self.pick("{}.shape", "{}.shape", "tuple({}.shape)", "{}.numel()", "{}.shape[:1]", "({}.ndim, {}.shape)")
+        key = size.format("q", "q")
+        if self.chance(0.5):
+            shapes = self.new("shapes")
+            self.line(f"{shapes} = {self.pick(f'{{{key} for q in {one}}}', f'set({key} for q in {one})')}")
+            self.line(f"for i, s in enumerate({self.pick('sorted({})', 'list({})', '{}').format(shapes)}):")
+            self.line(f"    same = [q for q in {one} if {key} == s]")
+            if self.chance(0.3):
+                self.line(f"    if {self.pick('len(same) > 1', 'i', 'i > 1')}: continue")
+            self.line(f"    {self.pick(f'{two}.extend(same)', f'{two} += same[:1]', f'{two} += same')}")
+            if self.chance(0.3):
+                self.line(f"if len({shapes}) {self.pick('> 2', '== 1')}: {two} = []")
+            if self.chance(0.3):
+                self.line(f"{two} += [q for q in model.parameters() if {key} in {shapes}]")
+            return
+        table = self.new("table")
+        self.line(f"{table} = {self.pick('{}', 'defaultdict(list)')}")
+        self.line(f"for q in {one}: {table}.setdefault({key}, []).append(q)")
+        self.line(
+            f"{two} += "
+            + self.pick(
+                f"sum({table}.values(), [])",
+                f"[q for v in {table}.values() for q in v[:1]]",
+                f"[q for k, v in sorted({table}.items()) for q in v][:4]",
+                f"max({table}.values(), key=len, default=[])",
+                f"[q for q in model.parameters() if {key} in {table}]",
+                f"[q for k in sorted({table}) for q in {table}[k]]",
+            )
+        )
+        self.add("tables", table)
 
     def words(self) -> str:
         found = self.old("wordlist")
@@ -978,12 +1030,13 @@ class Writer:
             self.line("return optimizer")
 
 
-def program(rnd: Random, flags: int = 0) -> str:
-    """The text of a random function `build(model, args)`, after the prelude; `args` has so many flags."""
+def program(rnd: Random, flags: int = 0, numbers: int = 0) -> str:
+    """The text of a random function `build(model, args)`, after the prelude; `args` has so many flags, and numbers."""
     writer = Writer(rnd, flags=[f"args.f{number}" for number in range(flags)])
+    writer.numbers = [f"args.n{number}" for number in range(numbers)]
     writer.lines.append("def build(model, args):")
-    for _ in range(rnd.randrange(1, 6)):
-        writer.statement()
+    for _ in range(rnd.randrange(1, 6) if not numbers else rnd.randrange(1, 3)):
+        (writer.shaped if numbers and rnd.random() < 0.4 else writer.statement)()
         for _ in range(rnd.randrange(3) if flags else 0):
             writer.unknown()
     writer.finish()

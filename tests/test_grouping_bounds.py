@@ -201,7 +201,7 @@ def inventory(count: int) -> Inventory:
     return Inventory("model", Origin.META, "torch", parameters, modules, bases)
 
 
-def said(text: str, built: Inventory) -> tuple[list[Assignment | Failed], float]:
+def said(text: str, built: Inventory | None) -> tuple[list[Assignment | Failed], float]:
     """The ways through grouping code, and the processor time that they took in the unit of `pace`."""
     text = HEAD + text
     module = Project(Path()).checked(Source(Path("bounds.py").absolute(), "bounds.py", text, (text,)))

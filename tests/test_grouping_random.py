@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -36,7 +37,7 @@ from wdlint.facts.optimizers import OptimizerSite, sites  # noqa: E402
 from wdlint.grouping.slicing import relevant  # noqa: E402
 from wdlint.models.atlas_generate import bearing  # noqa: E402
 from wdlint.models.kinds import classify  # noqa: E402
-from wdlint.models.parameters import Inventory, Origin, from_raw  # noqa: E402
+from wdlint.models.parameters import Inventory, Origin, Parameter, from_raw  # noqa: E402
 from wdlint.models.worker import describe  # noqa: E402
 from wdlint.reading.evaluate import Evaluator  # noqa: E402
 from wdlint.reading.project import Project  # noqa: E402
@@ -46,6 +47,7 @@ EXAMPLES = int(os.environ.get("WDLINT_EXAMPLES", "0"))
 FOLDER = Path(tempfile.mkdtemp(prefix="wdlint-random-"))  # empty: files around would be searched for callers
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 FLAGS = 4
+NUMBERS = 2
 Groups = list[tuple[list[str], float]]
 
 
@@ -61,7 +63,7 @@ PRELUDE_MODULE = loaded(PRELUDE)
 torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])  # the first one imports for seconds
 
 
-def executed(text: str, whole: Any, flags: tuple[bool, ...] = ()) -> Groups | Exception:
+def executed(text: str, whole: Any, flags: tuple[bool, ...] = (), numbers: tuple[int, ...] = ()) -> Groups | Exception:
     """The groups that the code gives to the optimizer: names of members and the decay."""
     names = {id(p): n for n, p in whole.named_parameters()}
     found: Groups = []
@@ -84,8 +86,10 @@ def executed(text: str, whole: Any, flags: tuple[bool, ...] = ()) -> Groups | Ex
     module.__dict__["AdamW"] = Recorded
     module.__dict__["WORDS"] = list(module.WORDS)
     try:
+        options = {f"f{number}": flag for number, flag in enumerate(flags)}
+        options |= {f"n{number}": size for number, size in enumerate(numbers)}
         with limited():
-            module.build(whole, types.SimpleNamespace(**{f"f{number}": flag for number, flag in enumerate(flags)}))
+            module.build(whole, types.SimpleNamespace(**options))
     except Exception as error:
         return error
     return found
@@ -190,6 +194,55 @@ def unforeseen(seed_model: Random, seed_code: Random, bare: bool, count: Counter
     return ""
 
 
+def overstated(seed_model: Random, seed_code: Random, bare: bool, count: Counter[str]) -> str:
+    """What the interpreter says of a parameter in all ways, where it does not know all sizes, and is not so with some
+    values of numbers; "" when nothing."""
+    whole = model(seed_model, PRELUDE_MODULE)
+    if not list(whole.parameters()):
+        return ""
+    text = PRELUDE + program(seed_code, numbers=NUMBERS)
+    known = inventory(whole, bare)
+    known = replace(known, parameters=tuple(unsized(one, seed_model) for one in known.parameters))
+    ways = list(assignments(site_of(text), known))
+    count["examples"] += 1
+    reasons = [way.reason for way in ways if isinstance(way, Failed) and not way.raises]
+    for reason in reasons:
+        count[f"why: {reason}"] += 1
+    if reasons:
+        return ""
+    count["answered"] += 1
+    count["ways"] += len(ways)
+    fates = [fate(interpreted(way)) for way in ways if isinstance(way, Assignment)]
+    for numbers in product((1, 2, 3, 4, 6), repeat=NUMBERS):
+        really = executed(text, deepcopy(whole), numbers=numbers)
+        if isinstance(really, Exception):
+            continue
+        said = f"{text[len(PRELUDE) :]}\n{whole}\n{known.parameters}\nwith {numbers} execution gives {really}\n"
+        if not fates:
+            return f"{said}the interpreter says that it raises"
+        real = fate(really)
+        for name in {name for one in (real, *fates) for name in one}:
+            told = {one.get(name, ()) for one in fates}
+            if len(told) == 1 and told != {real.get(name, ())}:
+                return f"{said}the interpreter says of {name}: {told}"
+    return ""
+
+
+def unsized(parameter: Parameter, rnd: Random) -> Parameter:
+    """A parameter some sizes of which are not known."""
+    shape = parameter.shape or ()
+    return replace(parameter, shape=tuple(None if rnd.random() < 0.4 else size for size in shape))
+
+
+def fate(groups: Groups) -> dict[str, tuple[float, ...]]:
+    """The decays of each parameter, in all groups that it is in."""
+    found: dict[str, tuple[float, ...]] = {}
+    for members, decay in groups:
+        for name in members:
+            found[name] = tuple(sorted((*found.get(name, ()), decay)))
+    return found
+
+
 def allowed(error: Exception) -> bool:
     """Errors that torch raises when it is given groups: the interpreter says what it is given. A name without a value
     makes what depends on it unknown, and the rest is still followed."""
@@ -213,6 +266,7 @@ def bears(text: str, error: Exception) -> bool:
 
 COUNT: Counter[str] = Counter()
 FLAGGED: Counter[str] = Counter()
+SIZED: Counter[str] = Counter()
 SETTINGS = settings(
     max_examples=EXAMPLES or 250,
     derandomize=not EXAMPLES,
@@ -233,6 +287,13 @@ def test_random_code_is_followed_as_it_runs(seed_model: int, seed_code: int, bar
 @given(strategies.integers(0, 2**62), strategies.integers(0, 2**62), strategies.booleans())
 def test_what_flags_may_do_is_among_the_ways(seed_model: int, seed_code: int, bare: bool) -> None:
     found = unforeseen(Random(seed_model), Random(seed_code), bare, FLAGGED)
+    assert not found, found
+
+
+@SETTINGS
+@given(strategies.integers(0, 2**62), strategies.integers(0, 2**62), strategies.booleans())
+def test_what_is_said_without_all_sizes_is_so_with_any(seed_model: int, seed_code: int, bare: bool) -> None:
+    found = overstated(Random(seed_model), Random(seed_code), bare, SIZED)
     assert not found, found
 
 

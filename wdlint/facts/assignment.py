@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Hashable, ItemsView, Iterator, KeysView, ValuesView
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -170,10 +171,15 @@ class Worlds:
             found.exact = whole.exact
         return found
 
+    def of_tensor(self, tensor: Tensor) -> World | None:
+        """The model that a tensor is of."""
+        known = (one for one in self.known.values() if one is not None)
+        return next((one for one in known if one.tensors.get(tensor.parameter.name) is tensor), None)
+
     def in_memory(self, tensor: Tensor) -> bool:
         """Whether a tensor is one of a model that is running."""
-        running = (one for one in self.known.values() if one is not None and one.inventory.origin is Origin.LIVE)
-        return any(one.tensors.get(tensor.parameter.name) is tensor for one in running)
+        whole = self.of_tensor(tensor)
+        return whole is not None and whole.inventory.origin is Origin.LIVE
 
     def altered(self, whole: World, node: ast.expr, module: Module) -> World:
         """The model after the code has replaced parts of it and put a wrapper around it."""
@@ -296,7 +302,7 @@ def _begun(site: OptimizerSite, node: ast.expr, module: Module, built: Inventory
 
     from wdlint.grouping.interpreter import outcomes
 
-    return _Followed(worlds, outcomes(site.evaluator, worlds, work, same_groups))
+    return _Followed(worlds, outcomes(site.evaluator, worlds, work, same_groups, same_fates))
 
 
 def _told_by(site: OptimizerSite, node: ast.expr, module: Module, built: Inventory | None) -> Hashable:
@@ -339,9 +345,24 @@ def _as_of(site: OptimizerSite, outcome: Outcome) -> Outcome:
 def same_groups(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     """Whether two runs make the same groups, but for the order of their members, and decay the same of them."""
     first, second = (
-        [(set(g.members), g.decay if g.decayed is None else g.decayed) for g in gs] for gs, *_ in (one, other)
+        [(Counter(g.members), g.decay if g.decayed is None else g.decayed) for g in gs] for gs, *_ in (one, other)
     )
     return first == second
+
+
+def same_fates(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether two runs do the same to each parameter, however they divide them."""
+    return _fates(one[0]) == _fates(other[0])
+
+
+def _fates(groups: list[MadeGroup]) -> dict[Tensor, list[object]]:
+    found: dict[Tensor, list[object]] = {}
+    for group in groups:
+        for tensor in group.members:
+            found.setdefault(tensor, []).append(
+                group.decay if group.decayed is None else (group.decayed, number(group.decay))
+            )
+    return {tensor: sorted(decays, key=repr) for tensor, decays in found.items()}
 
 
 def _rewritten(site: OptimizerSite) -> str:

@@ -13,6 +13,7 @@ from wdlint.facts.assignment import (
     Worlds,
     assigned,
     place,
+    same_fates,
     same_groups,
 )
 from wdlint.facts.causes import Cause, Mistake, ordered
@@ -68,7 +69,7 @@ def followed(site: LibrarySite, built: Inventory | None) -> Iterator[Assignment 
             )
         return [_group(table) for table in made], run.frozen
 
-    for outcome in outcomes(site.evaluator, worlds, work, same_groups):
+    for outcome in outcomes(site.evaluator, worlds, work, same_groups, same_fates):
         found = assigned(site, worlds, outcome)
         yield replace(found, trail=_reasons(found.trail)) if isinstance(found, Assignment) else found
 

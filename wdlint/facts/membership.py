@@ -27,11 +27,11 @@ CONDITION = "it depends on a condition that is not known"
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """Where a parameter is: its optimizer and group by index, the decay that it gets there (None where that is not
-    known), and the place that put it there."""
+    """Where a parameter is: its optimizer and group by index (None where that is not the same in every way), the decay
+    that it gets there (None where that is not known), and the place that put it there."""
 
     optimizer: int
-    group: int
+    group: int | None
     decay: float | None
     decided: Span
 
@@ -196,10 +196,11 @@ class _Followed:
         """Where a tensor is in every way; None where it is in no group."""
         found = [self._at(index, way, held, key) for way, held in zip(self.ways, self.held, strict=True)]
         first = found[0] if found else None
-        for other in found[1:]:
-            if _fate(other) != _fate(first):
-                return Unknown(CONDITION)
-        return first
+        groups = {one.group if one is not None else None for one in found}
+        decays = {one.decay if one is not None else "none" for one in found}
+        if len(decays) > 1 or (None in decays and len(groups) > 1):
+            return Unknown(CONDITION)
+        return replace(first, group=None) if first is not None and len(groups) > 1 else first
 
     def _at(self, index: int, way: Assignment, held: dict[Key, tuple[int, Tensor]], key: Key) -> Membership | None:
         if key not in held:
@@ -207,10 +208,6 @@ class _Followed:
         at, tensor = held[key]
         group = way.groups[at]
         return Membership(index, at, number(group.decay), decided(self.site, way, group, tensor))
-
-
-def _fate(found: Membership | None) -> object:
-    return found and (found.group, found.decay)
 
 
 def _group(group: MadeGroup) -> Group:

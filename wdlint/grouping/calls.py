@@ -83,6 +83,7 @@ def _from_host(run: Interpreter, node: ast.Call, scope: Scope) -> Any:
     """A call of something that is not followed here: its value may be known all the same."""
     if isinstance(node.func, ast.Attribute) and node.func.attr == "add_param_group":
         return None  # an optimizer's own list grows
+    run.fields.clear()
     for given in (*node.args, *(keyword.value for keyword in node.keywords)):
         value = run.eval(given.value if isinstance(given, ast.Starred) else given, scope)
         if isinstance(value, list | dict | set) and operations.holds_tensors(value):

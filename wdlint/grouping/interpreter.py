@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
 
-from wdlint.grouping import calls, expressions, modules, operations, scopes, statements
+from wdlint.grouping import calls, expressions, modules, operations, scopes, sizes, statements
 from wdlint.grouping.bare import Rounds
 from wdlint.grouping.meeting import MOST, Activation, Meeting, Met
 from wdlint.grouping.narrowing import Decided
@@ -77,6 +77,9 @@ class Models(Protocol):
     def copied(self, world: World, node: ast.Call) -> World:
         """The copy of a model that a call makes."""
 
+    def of_tensor(self, tensor: Tensor) -> World | None:
+        """The model that a tensor is of."""
+
     def in_memory(self, tensor: Tensor) -> bool:
         """Whether a tensor is one of a model that is running."""
 
@@ -90,6 +93,7 @@ class Interpreter:
     choices: Choices = field(default_factory=Choices)
     fuel: int = FUEL
     order: int = 0  # which of the orders sets are gone through in
+    case: int = 0  # which of the cases sizes that are not known are keys in
     disordered: bool = False  # whether that was asked for
     trail: Trail = field(default_factory=Trail)
     decided: Decided = field(default_factory=Decided)  # of settings, by the conditions on this way
@@ -115,6 +119,12 @@ class Interpreter:
     trace: int = 0  # what was put where, as one number
     marks: list[int] = field(default_factory=list)  # how much fuel was left at each of the answers
     plain: dict[ast.AST, Step] = field(default_factory=dict)  # where something was put that no question was asked about
+    fields: dict[tuple[Opaque, str], Any] = field(default_factory=dict)  # of unknown objects, while nothing is called
+    sizes: sizes.Sizes = field(default=None)  # type: ignore[assignment]  # of parameters, which are not known
+
+    def __post_init__(self) -> None:
+        """Begin with nothing."""
+        self.sizes = sizes.Sizes(self)
 
     def value_at(self, node: ast.expr, module: Module) -> Any:
         """The value of an expression where it stands, the code of its scope before it taken into account.
@@ -244,6 +254,8 @@ class Interpreter:
     def shuffled(self, items: Any) -> list[Any]:
         """Items in an order that Python does not fix: a different one in each of the runs."""
         found = operations.in_order(items)
+        if self.sizes.among(found):
+            return self.sizes.in_order(found)
         if len(found) > 1:
             self.disordered = True
         match self.order:
@@ -421,6 +433,7 @@ class Outcome:
     failure: str = ""
     raised: bool = False
     again: Callable[[Forced], Any] | None = None  # the value with some answers turned round; None where it has none
+    case: int = 0  # the case that sizes are in, where they are not known and are keys
 
 
 def outcomes(
@@ -428,18 +441,19 @@ def outcomes(
     models: Models,
     work: Callable[[Interpreter], Any],
     same: Callable[[Any, Any], bool],
+    alike: Callable[[Any, Any], bool],
 ) -> Iterator[Outcome]:
     """What `work` gives in each way through conditions that are not known; at most RUNS ways are taken.
 
     A run that could not be followed has a `failure`, one that raises when it is executed is `raised` too. `same` says
-    whether two results are the same but for the order within groups. Ways that never reach the code are left out
-    unless there is no other.
+    whether two results are the same but for the order within groups, `alike` whether they do the same to each
+    parameter. Ways that never reach the code are left out unless there is no other.
     """
     spare = FUEL  # for all runs with forced answers
 
-    def forced(taken: Choices, answers: Forced) -> Any:
+    def forced(taken: Choices, case: int, answers: Forced) -> Any:
         nonlocal spare
-        run = Interpreter(evaluator, models, taken.again(), spare, forced=answers)
+        run = Interpreter(evaluator, models, taken.again(), spare, forced=answers, case=case)
         try:
             return _run(run, work).value
         except NeverReached:
@@ -447,20 +461,22 @@ def outcomes(
         finally:
             spare = run.fuel
 
-    def alike(one: Outcome, other: Outcome) -> bool:
+    def agree(one: Outcome, other: Outcome) -> bool:
         return same(one.value, other.value)
 
+    repeated = partial(_repeated, evaluator, models, work, same, alike)
     left = before = MOST_FUEL if evaluator.budget is None else min(MOST_FUEL, evaluator.budget)
-    every, spent = _every(evaluator, models, work, same, left * 3 // 4)
+    every, spent = _every(evaluator, models, work, repeated, left * 3 // 4)
     left -= spent
     if evaluator.budget is not None:
         evaluator.budget = max(0, evaluator.budget - spent)
     before = left
     if every is not None:
         for found, taken in every:
-            yield replace(found, again=partial(forced, taken) if taken is not None else None)
+            again = partial(forced, taken, found.case) if taken is not None else None
+            yield replace(found, again=again)
         return
-    ways = Ways(alike)
+    ways = Ways(agree)
     reached = False
     cut = False
     never = ""
@@ -474,23 +490,15 @@ def outcomes(
             given = first.fuel
             outcome = _run(first, work)
             left -= given - first.fuel
-            if first.disordered and not outcome.failure:
-                # code that has been seen not to mind the order in one way hardly does so in another
-                for order in range(1, ORDERS if ways.usual is None else 2):
-                    given = min(FUEL, left)
-                    again = Interpreter(evaluator, models, choices.again(), given)
-                    again.order = order
-                    other = _run(again, work)
-                    left -= given - again.fuel
-                    if other.failure or not same(outcome.value, other.value):
-                        reason = "it depends on the order of a set" if again.fuel >= 0 else TOO_MUCH
-                        outcome = Outcome(None, first.trail, True, reason)
-                        break
+            # code that has been seen not to mind the order in one way hardly does so in another
+            alternatives, left = repeated(first, outcome, ORDERS if ways.usual is None else 2, left, FUEL)
+            outcome = alternatives[0]
             if left < 0 and ways.optional:
                 cut = True
                 break
             reached = True
-            yield replace(outcome, again=partial(forced, choices))
+            for one in alternatives:
+                yield replace(one, again=partial(forced, choices, one.case))
         except NeverReached as error:
             never = str(error)
         if evaluator.budget is not None:
@@ -514,7 +522,7 @@ def _every(
     evaluator: Evaluator,
     models: Models,
     work: Callable[[Interpreter], Any],
-    same: Callable[[Any, Any], bool],
+    repeated: Callable[..., tuple[list[Outcome], int]],
     fuel: int,
 ) -> tuple[list[tuple[Outcome, Choices | None]] | None, int]:
     """What comes of all ways, each from where it has not met another, and the fuel spent; None for too many ways."""
@@ -531,17 +539,11 @@ def _every(
             outcome = _run(run, work)
             left = run.fuel
             meeting.ended(run)
-            if run.disordered and not outcome.failure:
-                for order in range(1, 2 if found else ORDERS):
-                    again = Interpreter(evaluator, models, choices.again(), left, order=order)
-                    other = _run(again, work)
-                    left = again.fuel
-                    if left < 0:
-                        return None, fuel
-                    if other.failure or not same(outcome.value, other.value):
-                        outcome = Outcome(None, run.trail, True, "it depends on the order of a set")
-                        break
-            found.append((outcome, choices))
+            alternatives, left = repeated(run, outcome, 2 if found else ORDERS, left, left)
+            if left < 0:
+                return None, fuel
+            outcome = alternatives[0]
+            found += [(one, choices) for one in alternatives]
             if outcome.failure and not outcome.raised and run.fuel >= 0:
                 return found, fuel - left  # the groups are not known, whatever the other ways give
         except NeverReached as error:
@@ -555,6 +557,42 @@ def _every(
             return None, fuel - max(0, left)
         plan = choices.following()
     return found or [(Outcome(None, Trail(), True, never), None)], fuel - left
+
+
+def _repeated(
+    evaluator: Evaluator,
+    models: Models,
+    work: Callable[[Interpreter], Any],
+    same: Callable[[Any, Any], bool],
+    alike: Callable[[Any, Any], bool],
+    run: Interpreter,
+    outcome: Outcome,
+    orders: int,
+    left: int,
+    most: int,
+) -> tuple[list[Outcome], int]:
+    """What comes of a way that has been run once, and the fuel left: in so many orders of sets it must be the same.
+
+    Where sizes that are not known are keys, all cases must do the same to each parameter; two of them are given.
+    """
+    found = [outcome]
+    if outcome.failure and not (outcome.raised and run.sizes.cases):
+        return found, left
+    repeats = [(order, 0) for order in range(1, orders) if run.disordered and not outcome.raised]
+    repeats += [(0, case) for case in range(1, run.sizes.cases if orders == ORDERS else 2) if run.sizes.cases]
+    for order, case in repeats:
+        again = Interpreter(evaluator, models, run.choices.again(), min(left, most), order=order, case=case)
+        given = again.fuel
+        other = _run(again, work)
+        left -= given - again.fuel
+        if outcome.raised and other.raised:
+            continue
+        if outcome.failure or other.failure or not (alike if case else same)(outcome.value, other.value):
+            reason = f"it depends on {sizes.REASON}" if case else "it depends on the order of a set"
+            return [Outcome(None, run.trail, True, reason if again.fuel >= 0 else TOO_MUCH)], left
+        if case == 1:
+            found.append(replace(other, case=case))
+    return found, left
 
 
 def _run(interpreter: Interpreter, work: Callable[[Interpreter], Any]) -> Outcome:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import fnmatch
 import re
-from collections.abc import Callable, Iterator, MappingView, Sequence, Set
+from collections.abc import Callable, Iterator, KeysView, MappingView, Sequence, Set
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from wdlint.grouping import bare, modules, operations, scopes
+from wdlint.grouping import bare, modules, operations, scopes, sizes
 from wdlint.grouping.operations import MANY_DIGITS
 from wdlint.grouping.values import (
     UNCOUNTED,
@@ -97,7 +97,7 @@ def call(run: Interpreter, path: str, args: list[Any], kwargs: dict[str, Any], n
         case ["torch", "is_tensor"] if args:
             return isinstance(args[0], Tensor)
         case ["torch", "numel"] if args and isinstance(args[0], Tensor):
-            return _numel(args[0])
+            return run.sizes.of(args[0], None)
         case ["torch", "nn", "ParameterList"] if args:
             return list(run.iterate(args[0], node, scope))
     if path in SILENT:
@@ -166,6 +166,8 @@ def _builtin(run: Interpreter, name: str, args: list[Any], kwargs: dict[str, Any
                 return Opaque(Unknown("a number of parameters"))
             if isinstance(first, list | tuple | set | frozenset | dict | MappingView) and modules.uncounted(first):
                 return Opaque(Unknown("a number of modules"))
+            if isinstance(first, set | frozenset | dict | KeysView) and run.sizes.among(first):
+                return Opaque(Unknown("a number of different sizes"))
             if isinstance(first, list | tuple | set | frozenset | dict | str | range | MappingView):
                 return len(first)
             if isinstance(first, Submodule) and modules.is_container(first):
@@ -566,6 +568,8 @@ def _sorted(run: Interpreter, items: list[Any], kwargs: dict[str, Any], node: as
     keys = [run.call(key, [item], {}, node, scope) if key is not None else item for item in items]
     if len(items) < 2:
         return items
+    if run.sizes.among(keys):
+        return run.sizes.in_order(items)
     if any(map(_is_unknown, keys)) or isinstance(reverse, Opaque):
         return run.shuffled(items)
     try:
@@ -628,11 +632,6 @@ def _converted(run: Interpreter, name: str, value: Any, node: ast.Call, scope: S
     return Opaque(Unknown(f"{name}()"))
 
 
-def _numel(tensor: Tensor) -> Any:
-    elements = tensor.parameter.elements
-    return Opaque(Unknown("a size")) if elements is None else elements
-
-
 # methods
 
 
@@ -681,9 +680,9 @@ def _of_tensor(run: Interpreter, held: Tensor, name: str, args: list[Any]) -> An
         case "dim" | "ndimension":
             return Opaque(Unknown("a rank")) if shape is None else Rank(len(shape))
         case "numel" | "nelement":
-            return _numel(held)
+            return run.sizes.of(held, None)
         case "size":
-            whole = operations.shape_of(held)
+            whole = sizes.of_shape(run, held)
             if not args or isinstance(whole, Opaque):
                 return whole
             if isinstance(args[0], int) and -len(whole) <= args[0] < len(whole):
@@ -856,7 +855,7 @@ def _of_dict(
         case "get", [Opaque(), *_] if all(map(operations.is_constant, held.values())):
             return Opaque(Unknown("an item that is not known"))
         case (("get" | "pop"), [key] | [key, _]):
-            found = operations.find(held, key, parts=True)
+            found = operations.find(run, held, key, parts=True)
             if found is operations.ABSENT:
                 if len(args) == 1 and name == "pop":
                     raise Raised("KeyError")
@@ -867,10 +866,10 @@ def _of_dict(
                 raise Raised("KeyError")
             return held.popitem()
         case "setdefault", [key] | [key, _]:
-            found = operations.find(held, key, parts=True)
+            found = operations.find(run, held, key, parts=True)
             if found is operations.ABSENT:
-                held[operations.hashable(key, parts=True)] = args[1] if len(args) > 1 else None
-                found = key
+                found = operations.hashable(key, parts=True)
+                held[found] = args[1] if len(args) > 1 else None
             return held[found]
         case "update", [] | [_]:
             for more in (*args, kwargs):
@@ -892,12 +891,14 @@ def _of_set(run: Interpreter, held: Any, name: str, args: list[Any], node: ast.C
     match name:
         case "add" if len(args) == 1:
             run.put(args[0], node, scope)
-            held.add(operations.hashable(args[0]))
+            key = operations.hashable(args[0])
+            run.sizes.check(held, key)
+            held.add(key)
         case "update":
             for other in others():
                 held.update(other)
         case "remove" | "discard" if len(args) == 1:
-            key = operations.find(held, args[0])
+            key = operations.find(run, held, args[0])
             if name == "remove" and key is operations.ABSENT:
                 raise Raised("KeyError")
             held.discard(key)

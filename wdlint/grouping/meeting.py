@@ -36,12 +36,13 @@ from wdlint.grouping.values import (
     Partial,
     Pattern,
     Scope,
+    Size,
     SomeModule,
     Table,
 )
 from wdlint.grouping.ways import HELD, MOMENT
 from wdlint.grouping.world import Submodule, Tensor
-from wdlint.reading.values import Unknown
+from wdlint.reading.values import Known, Unknown
 from wdlint.records import dataclass, field
 
 if TYPE_CHECKING:
@@ -206,9 +207,20 @@ class _Reading:
         for key, value in sorted(run.globals.items(), key=lambda pair: pair[0]):
             self.name(key, value)
         for says, equal in run.decided.equal:
-            told = says.constant, says.least, equal
+            told = (*map(self.number, (says.setting, says.constant)), says.least, equal)
             self.given.setdefault(narrowing.key(says.setting), []).append(told)
         return _State(self.tokens, self.names, self.given | self.answers())
+
+    def number(self, value: Any) -> Any:
+        """What tells a number that is not known from others; a setting is told by its place."""
+        match value:
+            case Size():
+                return self.alone(value)
+            case Opaque():
+                return self.numbers.get(id(value), f"object {id(value)}")
+            case Known():
+                return None
+        return value
 
     def answers(self) -> dict[Hashable, list[Any]]:
         """What was answered to which questions; those that cannot be asked again are left out."""
@@ -295,6 +307,8 @@ class _Reading:
                 return "id", self.alone(tensor)
             case Pattern(text):
                 return "pattern", text
+            case Size(of=of, key=key):
+                return "size", *of, key
             case Bare() | SomeModule() | Lost():
                 return type(value)
             case range():
@@ -315,7 +329,7 @@ class _Reading:
             for one in value:
                 self.of(one)
             return
-        if not isinstance(
+        if isinstance(value, Size) or not isinstance(
             value, list | dict | set | frozenset | Opaque | Function | Bound | Partial | Object | Once | Kept
         ):
             tokens.append(self.alone(value))

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Hashable
 from typing import Any
 
-from wdlint.grouping.values import Opaque, Says
+from wdlint.grouping.values import UNCOUNTED, Opaque, Says, Size
 from wdlint.reading.values import Known, Origin, Value, number
 from wdlint.records import dataclass, field, replace
 
@@ -28,8 +28,11 @@ class Decided:
 
     def answer(self, says: Says) -> bool | None:
         """How a condition comes out after what was decided before; None where that leaves it open."""
+        if isinstance(says.setting, Opaque):
+            same = self._same(says.setting, says.constant)
+            return None if same is None else same is says.when
         for before, equal in self.equal:
-            if not is_same(before.setting, says.setting):
+            if not isinstance(before.setting, Known) or not is_same(before.setting, says.setting):
                 continue
             if before.constant != says.constant:
                 if equal and not before.least and not says.least:
@@ -38,17 +41,38 @@ class Decided:
                 return equal is says.when
         return None
 
+    def equal_to(self, number: object) -> set[Any]:
+        """All that a number has been found to be equal to, itself among them."""
+        found = {number}
+        facts = [(says.setting, says.constant) for says, equal in self.equal if equal]
+        while more := {one for fact in facts if not found.isdisjoint(fact) for one in fact} - found:
+            found |= more
+        return found
+
+    def _same(self, one: object, other: object) -> bool | None:
+        first, second = self.equal_to(one), self.equal_to(other)
+        if other in first:
+            return True
+        numbers = [any(isinstance(part, int) for part in side) for side in (first, second)]
+        for says, equal in self.equal:
+            pair = (says.setting, says.constant)
+            if not equal and any(a in first and b in second for a, b in (pair, pair[::-1])):
+                return False
+        return False if all(numbers) else None
+
     def narrowed(self, value: Value) -> Value:
         """A number as the conditions leave it."""
         for says, equal in self.equal:
-            if equal and isinstance(value, Known) and is_same(says.setting, value):
+            if equal and isinstance(value, Known) and isinstance(says.setting, Known) and is_same(says.setting, value):
                 found = Known(says.constant, Origin.LITERAL, value.place)
                 return value if number(found) is None else found
         return value
 
 
-def key(value: Value) -> Hashable:
-    """What tells a setting from others."""
+def key(value: Value | Opaque) -> Hashable:
+    """What tells a setting from others; numbers that are not known may be equal, and are told together."""
+    if isinstance(value, Opaque):
+        return "numbers"
     place = value.place if isinstance(value, Known) else None
     return "setting", id(value if place is None else place.node)
 
@@ -68,7 +92,26 @@ def of_equality(left: Any, right: Any, *, negated: bool) -> Says | None:
         match one, two:
             case Opaque(Known() as setting), str() | bool() | int() | float() if setting.origin.settable:
                 return Says(setting, two, not negated)
+    for one, two in ((left, right), (right, left)):
+        match one, two:
+            case Opaque(), bool():
+                pass
+            case (Opaque(), int() | Size()) | (Size(), Opaque()) if UNCOUNTED not in (
+                one.value,
+                getattr(two, "value", 0),
+            ):
+                return Says(one, two, not negated)
     return None
+
+
+def is_of_a_number(says: Says | None) -> bool:
+    """Whether a condition is all about a number being another."""
+    match says:
+        case Says(constant=bool()):
+            return False
+        case Says(constant=int() | Opaque(), least=False):
+            return True
+    return False
 
 
 def of_order(left: Any, op: ast.cmpop, right: Any) -> Says | None:

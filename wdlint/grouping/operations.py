@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, MappingView, Set, ValuesView
 from typing import TYPE_CHECKING, Any
 
-from wdlint.grouping import methods, modules, narrowing, scopes, torch_layers
+from wdlint.grouping import methods, modules, narrowing, scopes, sizes, torch_layers
 from wdlint.grouping.liveness import MEMBERS, models_of
 from wdlint.grouping.values import (
     Bare,
@@ -31,7 +31,7 @@ from wdlint.grouping.values import (
     Raised,
     Rank,
     Scope,
-    Shape,
+    Size,
     is_property,
     number_of,
 )
@@ -104,6 +104,8 @@ def hashable(value: Any, depth: int = 6, *, parts: bool = False) -> Any:
     `parts`: parts of a tuple need not be known.
     """
     match value:
+        case Size():
+            return sizes.as_key(value)
         case Opaque():
             if not parts or depth == 6:
                 raise NotFollowed("a key that is not known")
@@ -118,12 +120,14 @@ def hashable(value: Any, depth: int = 6, *, parts: bool = False) -> Any:
 
 def hashed(values: Iterable[Any]) -> set[Any]:
     """A set. It keeps the order of insertion where it is turned into a list, so that runs agree."""
-    return set(map(hashable, values))
+    return set(sizes.apart(map(hashable, values)))
 
 
 def paired(values: Iterable[Any]) -> dict[Any, Any]:
     """A dict from pairs."""
-    return {hashable(key): value for key, value in values}
+    found = {hashable(key): value for key, value in values}
+    sizes.apart(found)
+    return found
 
 
 def unpack(run: Interpreter, targets: list[ast.expr], value: Any, scope: Scope) -> None:
@@ -262,7 +266,9 @@ def set_item(run: Interpreter, held: Any, at: Any, value: Any, node: ast.AST, sc
         case dict():
             if isinstance(at, Bare) and not isinstance(value, Bare):
                 raise NotFollowed("what is kept by a module without parameters")
-            held[hashable(at, parts=True)] = value
+            key = hashable(at, parts=True)
+            run.sizes.check(held, key)
+            held[key] = value
         case list() if isinstance(at, int):
             try:
                 held[at] = value
@@ -292,11 +298,12 @@ def item(run: Interpreter, held: Any, at: Any, node: ast.Subscript, scope: Scope
         case Submodule():
             return modules.child(held, at)
         case dict():
-            if isinstance(at, Opaque) and not held and not isinstance(held, Open) and not hasattr(held, "factory"):
+            unknown = isinstance(at, Opaque) and not isinstance(at, Size)
+            if unknown and not held and not isinstance(held, Open) and not hasattr(held, "factory"):
                 raise Raised("KeyError")
-            if isinstance(at, Opaque) and all(is_constant(one) or isinstance(one, CLASSES) for one in held.values()):
+            if unknown and all(is_constant(one) or isinstance(one, CLASSES) for one in held.values()):
                 return Opaque(Unknown("an item that is not known"))
-            key = find(held, at, parts=True)
+            key = find(run, held, at, parts=True)
             if key is not ABSENT:
                 return held[key]
             factory = getattr(held, "factory", None)
@@ -333,12 +340,12 @@ def _may_matter(value: Any) -> bool:
     return isinstance(value, list | dict | set) or holds_tensors(value)
 
 
-def key_in(held: Any, at: Any) -> bool:
+def key_in(run: Interpreter, held: Any, at: Any) -> bool:
     """Whether a dict or a set has a key. Classes are compared by what they are, whatever they are called."""
-    return find(held, at) is not ABSENT
+    return find(run, held, at) is not ABSENT
 
 
-def find(held: Any, at: Any, *, parts: bool = False) -> Any:
+def find(run: Interpreter, held: Any, at: Any, *, parts: bool = False) -> Any:
     """The key of a dict or a set that equals `at`; ABSENT when there is none. Raises NotFollowed.
 
     `parts`: tuples may hold what is not known, which equals itself only: code puts groups under what they share, and
@@ -358,6 +365,7 @@ def find(held: Any, at: Any, *, parts: bool = False) -> Any:
         return ABSENT
     if key not in held and isinstance(held, Open):
         raise NotFollowed("whether a parameter is there and None")
+    run.sizes.check(held, key)
     return key if key in held else ABSENT
 
 
@@ -405,8 +413,12 @@ def attribute(run: Interpreter, held: Any, name: str, node: ast.Attribute, scope
             method = methods.asked(run, held, node, scope)
             if method is not None:
                 return method
-            found = run.evaluator.attribute(value, name, _frame(run, scope), node)
-            return run.of(found, (id(node), id(scope)))
+            if (held, name) in run.fields:
+                return run.fields[held, name]
+            found = run.of(run.evaluator.attribute(value, name, _frame(run, scope), node), (id(node), id(scope)))
+            if isinstance(found, Opaque):
+                run.fields[held, name] = found
+            return found
         case Function() if name == "__name__":
             return getattr(held.node, "name", "<lambda>")
         case Partial() if name == "func":
@@ -498,6 +510,8 @@ def in_order(items: Iterable[Any]) -> list[Any]:
                 return 3, 0, item
             case tuple():
                 return 4, 0, " ".join(str(place(one)) for one in item)
+            case Size():
+                return 5, 0, sizes.place(item)
         return 5, 0, repr(item)
 
     return sorted(items, key=place)
@@ -509,7 +523,7 @@ def _of_tensor(run: Interpreter, held: Tensor, name: str) -> Any:
         case "ndim":
             return Opaque(Unknown("a rank")) if parameter.shape is None else Rank(len(parameter.shape))
         case "shape":
-            return shape_of(held)
+            return sizes.of_shape(run, held)
         case "requires_grad":
             return run.trains(held)
         case "data" | "T":
@@ -523,14 +537,6 @@ def _of_tensor(run: Interpreter, held: Tensor, name: str) -> Any:
         case "_no_weight_decay" | "_optim":
             return Opaque(Unknown("a tag"))
     return Opaque(Unknown(f"`{name}` of a parameter"))
-
-
-def shape_of(held: Tensor) -> Any:
-    """A tensor's shape."""
-    shape = held.parameter.shape
-    if shape is None:
-        return Opaque(Unknown("a shape"))
-    return Shape(Opaque(Unknown("a size")) if size is None else size for size in shape)
 
 
 def unary(run: Interpreter, op: ast.unaryop, value: Any) -> Any:
@@ -657,6 +663,8 @@ def _compare(run: Interpreter, left: Any, op: ast.cmpop, right: Any, node: ast.A
             return found if isinstance(found, Opaque) else found is isinstance(op, ast.In)
         case ast.Is() | ast.IsNot() | ast.Eq() | ast.NotEq():
             same = _same(left, right, identity=isinstance(op, ast.Is | ast.IsNot))
+            if same is None and isinstance(left, tuple) and isinstance(right, tuple):
+                same = _same_parts(run, left, right, node, scope)
             if same is None:
                 return _usually(left, right, negated=isinstance(op, ast.IsNot | ast.NotEq))
             if isinstance(left, str) and isinstance(right, str):
@@ -681,11 +689,27 @@ def _compare(run: Interpreter, left: Any, op: ast.cmpop, right: Any, node: ast.A
 def _usually(left: Any, right: Any, *, negated: bool) -> Opaque:
     """An equality that is not known: as the code is shipped, and not equal to a constant where nothing is known."""
     for one, two in ((left, right), (right, left)):
-        if isinstance(one, Opaque) and isinstance(two, str | int | float | bool | None):
+        if isinstance(one, Opaque) and isinstance(two, str | int | float | bool | Size | None):
             same = one.value.value == two if isinstance(one.value, Known) else False
             says = narrowing.of_equality(one, two, negated=negated)
             return Opaque(Known(same is not negated, Origin.ARGPARSE), says=says)
     return Opaque(Unknown("a comparison with something unknown"))
+
+
+def _same_parts(run: Interpreter, left: Any, right: Any, node: ast.AST, scope: Scope) -> bool | None:
+    """Whether two shapes are the same: what is not known of their sizes is asked, one after the other."""
+    if not isinstance(node, ast.expr):
+        return None
+    pairs = list(zip(left, right, strict=True))
+    if not all(isinstance(one, int | Size) and isinstance(two, int | Size) for one, two in pairs):
+        return None
+    for one, two in pairs:
+        same = _same(one, two, identity=False)
+        if same is None:
+            same = run.truth(_usually(one, two, negated=False), node, scope)
+        if not same:
+            return False
+    return True
 
 
 def contains(run: Interpreter, left: Any, right: Any, node: ast.AST, scope: Scope) -> Any:
@@ -701,7 +725,7 @@ def contains(run: Interpreter, left: Any, right: Any, node: ast.AST, scope: Scop
             return _among(run, left, right, node, scope)
         case _, set() | frozenset() | dict() | KeysView():
             run.burn(len(right) // 100 if isinstance(left, CLASSES) else 0)
-            return _asked_of_items(run, node, scope, left, right, key_in(right, left))
+            return _asked_of_items(run, node, scope, left, right, key_in(run, right, left))
         case _, ValuesView():
             return _among(run, left, list(right), node, scope)
         case _, Once():
@@ -784,6 +808,9 @@ def _same(left: Any, right: Any, *, identity: bool, depth: int = 5) -> bool | No
     if isinstance(left, Opaque) or isinstance(right, Opaque):
         if left is right:
             return True
+        if isinstance(left, Size) or isinstance(right, Size):
+            size, other = (left, right) if isinstance(left, Size) else (right, left)
+            return False if other is None else sizes.same(size, other)
         for one, two in ((left, right), (right, left)):
             if isinstance(one, Opaque) and two is None:
                 return _is_none(one.value)
@@ -804,6 +831,8 @@ def _same(left: Any, right: Any, *, identity: bool, depth: int = 5) -> bool | No
         case (list(), list()) | (tuple(), tuple()):
             if len(left) != len(right):
                 return False
+            if sizes.is_key(left) or sizes.is_key(right):
+                left, right = sizes.as_key(left), sizes.as_key(right)
             pairs = zip(left, right, strict=True)
             answers = [_same(one, two, identity=False, depth=depth - 1) for one, two in pairs]
             return False if False in answers else None if None in answers else True

@@ -136,6 +136,8 @@ def of_host(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
     partly = _is_partly_known(value)
     if isinstance(value, Maybe):
         value = _of_the_caller(run, node, scope) or value
+    if isinstance(value, Maybe) and value.open and _is_number(value, node, scope):
+        return Opaque(value)  # what it is in each call makes no difference
     found = Opaque(value) if partly else of(run, value, id(node))
     if isinstance(found, Opaque) and (partly or isinstance(found.value, Unknown)):
         passed = _passed(run, node, scope, needed=partly and not _is_closed(value))
@@ -148,6 +150,19 @@ def of_host(run: Interpreter, node: ast.expr, scope: Scope) -> Any:
     if _is_plain(found) and not isinstance(node, ast.Name) and _of_a_running_function(node, scope):
         return Opaque(Unknown("something that depends on what the code is called with"))
     return found
+
+
+def _is_number(value: Maybe, node: ast.expr, scope: Scope) -> bool:
+    """Whether what calls pass is a number where it is not known, too: what is known is one, and so is the default."""
+    owner = scope.module.scope(node)
+    if not isinstance(node, ast.Name) or not isinstance(owner, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    match _default(owner.args, node.id):
+        case ast.Constant(bool()):
+            return False
+        case ast.Constant(int() | float()):
+            return all(number(option) is not None for option in value.alternatives)
+    return False
 
 
 def _is_partly_known(value: Value) -> bool:

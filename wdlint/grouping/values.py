@@ -31,10 +31,11 @@ class Raised(Exception):
 @dataclass(frozen=True, slots=True)
 class Says:
     """What a condition says of a setting: that it is `constant` where the condition comes out as `when`, and another
-    where it does not. `least`: where it does, the setting may be less, too.
+    where it does not. `least`: where it does, the setting may be less, too. A number that is not known is a setting
+    that nobody can name; what it is compared with may be another.
     """
 
-    setting: Known
+    setting: Known | Opaque
     constant: object
     when: bool = True
     least: bool = False
@@ -52,6 +53,19 @@ class Opaque:
     place: Place | None = None
     asked: tuple[ast.expr, Scope] | None = None
     says: Says | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Size(Opaque):
+    """A size of a parameter that is not known: along an axis, or of all of it. `key`: as it is as a key."""
+
+    value: Value
+    place: Place | None = None
+    asked: tuple[ast.expr, Scope] | None = None
+    says: Says | None = None
+    home: Any = None
+    of: tuple[Any, int | None] = (None, None)
+    key: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,8 @@ def _membership(line: Line) -> tuple[object, ...]:
     if found is None:
         return ("",) * len(OF_CODE)
     decay = "" if found.decay is None else found.decay
-    return (found.optimizer, found.group, decay, f"{found.decided.filename}:{at(found.decided)}")
+    group = "" if found.group is None else found.group
+    return (found.optimizer, group, decay, f"{found.decided.filename}:{at(found.decided)}")
 
 
 def _shape(sizes: Shape | None) -> str:

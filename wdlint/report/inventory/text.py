@@ -55,7 +55,7 @@ def _columns(table: DecayTable) -> list[_Column]:
     if code is not None:
         if len(code.optimizers) > 1:
             found.append(_Column("optimizer", lambda line: str(line.membership.optimizer) if line.membership else "-"))
-        found.append(_Column("group", lambda line: str(line.membership.group) if line.membership else "-"))
+        found.append(_Column("group", group))
         if not in_memory(code.site):
             found.append(_Column("line", lambda line: decided(line, code.site) or "-"))
     return [*found, _ELEMENTS, _CLASS]
@@ -108,6 +108,12 @@ def decay(line: Line) -> str:
     if found is None or found.decay is None or line.fate is Fate.FROZEN:
         return line.fate.value
     return f"{found.decay:g}"
+
+
+def group(line: Line) -> str:
+    """The number of the group that a parameter is in; `-` where it is in none, or not in the same one in every way."""
+    found = line.membership
+    return "-" if found is None or found.group is None else str(found.group)
 
 
 def decided(line: Line, site: Span) -> str:

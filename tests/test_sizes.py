@@ -1,0 +1,189 @@
+"""Grouping code that asks for sizes of parameters, where some are not known: whether two are equal is three-valued."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from test_grouping_bounds import said
+
+from wdlint.facts.assignment import Assignment, Failed
+from wdlint.models.parameters import Inventory, Kind, Origin, Parameter, Shape
+
+
+def model(**shapes: Shape) -> Inventory:
+    """Linear layers: the shape of each one's weight; its bias is as long."""
+    parameters: list[Parameter] = []
+    for name, shape in shapes.items():
+        parameters.append(Parameter(f"{name}.weight", shape, Kind.WEIGHT, "torch.nn.Linear"))
+        parameters.append(Parameter(f"{name}.bias", shape[:1], Kind.BIAS, "torch.nn.Linear"))
+    modules = {"": "project.Net", **dict.fromkeys(shapes, "torch.nn.Linear")}
+    bases = {"torch.nn.Linear": ("torch.nn.Module",)}
+    return Inventory("model", Origin.META, "torch", tuple(parameters), modules, bases)
+
+
+def ways(body: str, built: Inventory) -> list[Assignment | Failed]:
+    head = "from collections import defaultdict\n\n\n"
+    text = f"{head}def build(model, data, args):\n    ps = list(model.parameters())\n{body}"
+    found, _ = said(text, built)
+    return found
+
+
+def groups(found: list[Assignment | Failed]) -> Iterator[list[tuple[str, ...]]]:
+    """The members of all groups, in each way."""
+    for way in found:
+        assert isinstance(way, Assignment), way
+        yield [tuple(tensor.parameter.name for tensor in group.members) for group in way.groups]
+
+
+SPLIT = """\
+    kept = [p for p in ps if p.size(0) != {number}]
+    return AdamW([{{"params": kept}}, {{"params": [ps[0]], "weight_decay": 0.0}}], weight_decay=0.1)
+"""
+
+
+@pytest.mark.parametrize("number", ["data.words", "args.words"])
+def test_a_number_that_is_not_known_is_one_of_the_sizes_or_none(number: str) -> None:
+    found = ways(SPLIT.format(number=number), model(embed=(50, 8), fc=(8, 8), head=(3, 8)))
+    assert [kept for kept, _ in groups(found)] == [
+        ("embed.weight", "embed.bias", "fc.weight", "fc.bias", "head.weight", "head.bias"),
+        ("embed.weight", "embed.bias", "fc.weight", "fc.bias"),
+        ("embed.weight", "embed.bias", "head.weight", "head.bias"),
+        ("fc.weight", "fc.bias", "head.weight", "head.bias"),
+    ]
+
+
+def test_a_size_that_is_not_known_is_that_number_or_not_and_so_is_the_bias() -> None:
+    found = ways(SPLIT.format(number="8"), model(embed=(None, 8), head=(3, 8)))
+    assert [kept for kept, _ in groups(found)] == [
+        ("embed.weight", "embed.bias", "head.weight", "head.bias"),
+        ("head.weight", "head.bias"),
+    ]
+
+
+def test_what_is_equal_to_one_number_is_not_another() -> None:
+    body = """\
+    one = [p for p in ps if p.shape[0] == 4]
+    two = [p for p in ps if p.shape[0] == 5]
+    return AdamW([{"params": one}, {"params": two}, {"params": ps[-1:]}], weight_decay=0.1)
+"""
+    found = ways(body, model(fc=(None, 8), head=(3, 8)))
+    assert {tuple(map(len, one)) for one in groups(found)} == {(0, 0, 1), (2, 0, 1), (0, 2, 1)}
+
+
+def test_a_call_may_change_the_number() -> None:
+    body = """\
+    one = [p for p in ps if p.size(0) == data.words]
+    data.grow()
+    two = [p for p in ps if p.size(0) == data.words]
+    return AdamW([{"params": one}, {"params": two}, {"params": ps[-1:]}], weight_decay=0.1)
+"""
+    found = ways(body, model(fc=(4, 8), head=(3, 8)))
+    assert {tuple(map(len, one)) for one in groups(found)} == {(a, b, 1) for a in (0, 2) for b in (0, 2)}
+
+
+def test_too_many_sizes_for_one_number() -> None:
+    found = ways(SPLIT.format(number="data.words"), model(**{f"fc{at}": (at + 2, 8) for at in range(40)}))
+    assert [way.reason for way in found if isinstance(way, Failed)]
+
+
+UNKNOWN = model(a=(None, None), b=(None, None), c=(None, 8), d=(8, 8))
+BY_SHAPE = {
+    "a set of shapes": """\
+    for shape in {p.shape for p in ps}:
+        gs.append({"params": [p for p in ps if p.shape == shape], "weight_decay": wd})
+""",
+    "shapes in order": """\
+    for shape in sorted({tuple(p.shape) for p in ps}):
+        gs.append({"params": [p for p in ps if tuple(p.shape) == shape], "weight_decay": wd})
+""",
+    "numbers of elements": """\
+    for size in set(p.numel() for p in ps):
+        gs.append(dict(params=[p for p in ps if p.numel() == size], weight_decay=wd))
+""",
+    "a dict": """\
+    found = {}
+    for p in ps:
+        found.setdefault((p.ndim, p.shape), []).append(p)
+    gs += [{"params": same, "weight_decay": wd} for same in found.values()]
+""",
+    "a dict of lists": """\
+    found = defaultdict(list)
+    for p in ps:
+        found[p.shape[0]].append(p)
+    gs += [{"params": found[size], "weight_decay": wd} for size in sorted(found)]
+""",
+    "a dict that is asked first": """\
+    found = {}
+    for p in ps:
+        if p.shape not in found:
+            found[p.shape] = {"params": [], "weight_decay": wd}
+        found[p.shape]["params"].append(p)
+    gs += found.values()
+""",
+}
+
+
+@pytest.mark.parametrize("name", BY_SHAPE)
+def test_parameters_that_are_put_together_by_shape_are_all_decayed_alike(name: str) -> None:
+    body = f"    gs = []\n    wd = 0.2\n{BY_SHAPE[name]}    return AdamW(gs)\n"
+    found = ways(body, UNKNOWN)
+    for one in groups(found):
+        assert sorted(name for group in one for name in group) == sorted(p.name for p in UNKNOWN.parameters)
+    assert len({len(one) for one in groups(found)}) == 2
+
+
+@pytest.mark.parametrize(
+    "decay",
+    [
+        "0.1 if len(found) > 2 else 0.0",
+        "0.1 if len(same) > 1 else 0.0",
+        "0.1 if same is list(found.values())[0] else 0.0",
+        "0.1 if key in {(5, 5), (5,)} else 0.0",
+        "0.1 if key == sorted(found)[0] else 0.0",
+        "0.1 if (5,) in found else 0.0",
+    ],
+)
+def test_where_it_matters_which_shapes_are_equal_nothing_is_said(decay: str) -> None:
+    body = f"""\
+    found = {{}}
+    for p in ps:
+        found.setdefault(p.shape, []).append(p)
+    return AdamW([{{"params": same, "weight_decay": {decay}}} for key, same in found.items()])
+"""
+    found = ways(body, UNKNOWN)
+    assert [way.reason for way in found if isinstance(way, Failed)]
+
+
+def test_shapes_are_compared_size_by_size() -> None:
+    body = """\
+    like = [p for p in ps if p.shape == (8, 8)]
+    rest = [p for p in ps if p.shape != (8, 8)]
+    return AdamW([{"params": like}, {"params": rest, "weight_decay": 0.0}], weight_decay=0.1)
+"""
+    found = ways(body, model(c=(None, 8), d=(8, 8), e=(8, 4)))
+    assert [one for one, _ in groups(found)] == [("d.weight",), ("c.weight", "d.weight")]
+
+
+def test_numbers_that_calls_do_not_agree_on_are_no_ways_of_their_own() -> None:
+    text = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+
+    def optimizer(self, lr=0.1, head_lr=0.1, scale=1, wd=0.0):
+        weights = {"params": list(self.fc.parameters())[:1], "lr": lr * scale, "weight_decay": wd}
+        return AdamW([weights, {"params": list(self.parameters())[1:], "lr": head_lr, "weight_decay": 0.0}])
+
+
+def one(measured):
+    return Net().optimizer(lr=0.2 * measured(), head_lr=0.3, scale=measured() / 2, wd=0.1)
+
+
+def two(measured):
+    return Net().optimizer(lr=0.3, head_lr=0.3 * measured(), scale=2, wd=measured() / 100)
+"""
+    found, _ = said(text, None)
+    assert {tuple(one) for one in groups(found)} == {(("fc.weight",), ("fc.bias",))}
+    assert len(found) == 1
