@@ -208,7 +208,7 @@ def overstated(seed_model: Random, seed_code: Random, bare: bool, count: Counter
     reasons = [way.reason for way in ways if isinstance(way, Failed) and not way.raises]
     for reason in reasons:
         count[f"why: {reason}"] += 1
-    if reasons:
+    if reasons or any(way.unsure for way in ways if isinstance(way, Assignment)):
         return ""
     count["answered"] += 1
     count["ways"] += len(ways)

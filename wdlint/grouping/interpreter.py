@@ -99,6 +99,7 @@ class Interpreter:
     decided: Decided = field(default_factory=Decided)  # of settings, by the conditions on this way
     depth: int = 0
     loops: int = 0  # loops within loops
+    trying: int = 0  # blocks within blocks whose exceptions are caught
     bare: int = 0  # rounds within rounds over modules without parameters
     rounds: dict[ast.AST, Rounds] = field(default_factory=dict)  # over these, by loop
     kept: list[Any] = field(default_factory=list)  # what questions were asked about, so that no other is taken for it

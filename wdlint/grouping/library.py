@@ -98,6 +98,8 @@ def call(run: Interpreter, path: str, args: list[Any], kwargs: dict[str, Any], n
             return isinstance(args[0], Tensor)
         case ["torch", "numel"] if args and isinstance(args[0], Tensor):
             return run.sizes.of(args[0], None)
+        case ["torch", "Size"] if args:
+            return Shape(run.iterate(args[0], node, scope))
         case ["torch", "nn", "ParameterList"] if args:
             return list(run.iterate(args[0], node, scope))
     if path in SILENT:

@@ -292,6 +292,7 @@ def item(run: Interpreter, held: Any, at: Any, node: ast.Subscript, scope: Scope
     """`held[at]`."""
     match held:
         case Opaque():
+            _surely(run, held, node, scope)
             return run.of_host(node, scope) if not scope.called else Opaque(Unknown("an item of something unknown"))
         case Bare():
             return held
@@ -326,6 +327,12 @@ def item(run: Interpreter, held: Any, at: Any, node: ast.Subscript, scope: Scope
         case set() | Once() | MappingView() | bool() | int() | float() | None:
             raise Raised("TypeError")
     raise NotFollowed(f"`{scope.module.code(node)}` is not followed")
+
+
+def _surely(run: Interpreter, held: Opaque, node: ast.expr, scope: Scope) -> None:
+    """Raise NotFollowed where an exception that may come of something unknown would send a parameter elsewhere."""
+    if run.trying and (run.subjects or held in run.lost):
+        raise NotFollowed(f"whether `{scope.module.code(node)}` raises is not known")
 
 
 def is_constant(value: Any, depth: int = 4) -> bool:
@@ -403,6 +410,8 @@ def attribute(run: Interpreter, held: Any, name: str, node: ast.Attribute, scope
             found = run.evaluator.class_attribute(cls, name)
             return run.of(found, id(node)) if found is not None else Opaque(Unknown(f"`{cls.node.name}.{name}`"))
         case Opaque(value):
+            if held in run.lost:
+                _surely(run, held, node, scope)
             asked = name in MEMBERS and _is_called(node, scope)
             if asked or is_model(node.value, scope):
                 model = settled(run, held, node.value, scope)
@@ -701,15 +710,15 @@ def _same_parts(run: Interpreter, left: Any, right: Any, node: ast.AST, scope: S
     if not isinstance(node, ast.expr):
         return None
     pairs = list(zip(left, right, strict=True))
-    if not all(isinstance(one, int | Size) and isinstance(two, int | Size) for one, two in pairs):
+    if not all(isinstance(one, int | Opaque) and isinstance(two, int | Opaque) for one, two in pairs):
         return None
-    for one, two in pairs:
-        same = _same(one, two, identity=False)
-        if same is None:
-            same = run.truth(_usually(one, two, negated=False), node, scope)
-        if not same:
-            return False
-    return True
+    return all(_same_number(run, one, two, node, scope) for one, two in pairs)
+
+
+def _same_number(run: Interpreter, one: Any, two: Any, node: ast.expr, scope: Scope) -> bool:
+    """Whether two numbers are the same: where that is not known, it is asked."""
+    same = _same(one, two, identity=False)
+    return same if same is not None else run.truth(_usually(one, two, negated=False), node, scope)
 
 
 def contains(run: Interpreter, left: Any, right: Any, node: ast.AST, scope: Scope) -> Any:
@@ -750,6 +759,8 @@ def _among(run: Interpreter, left: Any, items: list[Any] | tuple[Any, ...], node
     unknown = False
     for one in items:
         same = _same(left, one, identity=False)
+        if same is None and isinstance(left, Size) and isinstance(one, int) and isinstance(node, ast.expr):
+            same = _same_number(run, left, one, node, scope)
         if same:
             return _asked_of_items(run, node, scope, left, items, True)
         unknown |= same is None

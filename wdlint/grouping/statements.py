@@ -331,7 +331,7 @@ def _try(run: Interpreter, statement: ast.Try, scope: Scope) -> Running:
     signal: Signal = None
     try:
         try:
-            signal = yield from block(run, statement.body, scope)
+            signal = yield from _tried(run, statement, scope)
         except Raised as error:
             handler = next((one for one in statement.handlers if _catches(run, one.type, error, scope)), None)
             if handler is None:
@@ -355,6 +355,20 @@ def _try(run: Interpreter, statement: ast.Try, scope: Scope) -> Running:
     with run.active(scope):
         last = yield from block(run, statement.finalbody, scope)
     return last if last is not None else signal
+
+
+def _tried(run: Interpreter, statement: ast.Try, scope: Scope) -> Running:
+    """The body of a `try`."""
+    running = block(run, statement.body, scope)
+    while True:
+        run.trying += bool(statement.handlers)
+        try:
+            item = next(running)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        finally:
+            run.trying -= bool(statement.handlers)
+        yield item
 
 
 def _catches(run: Interpreter, node: ast.expr | None, error: Raised, scope: Scope) -> bool:
