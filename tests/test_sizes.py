@@ -61,6 +61,30 @@ def test_a_size_that_is_not_known_is_that_number_or_not_and_so_is_the_bias() -> 
     ]
 
 
+def test_a_size_among_numbers_is_one_of_them_or_none() -> None:
+    body = """\
+    kept = [p for p in ps if p.size(0) in (3, 5)]
+    five = [p for p in ps if p.shape[:1] == torch.Size([5])]
+    return AdamW([{"params": kept + five}, {"params": five, "weight_decay": 0.0}], weight_decay=0.1)
+"""
+    found = ways(body, model(embed=(None, 8), head=(3, 8)))
+    assert [tuple(map(len, one)) for one in groups(found)] == [(2, 0), (6, 2), (4, 0)]
+
+
+def test_a_lookup_that_may_fail_is_not_taken_to_succeed() -> None:
+    body = """\
+    table = {n: p for n, p in model.named_parameters() if p.numel() > args.least}
+    kept, rest = [], []
+    for n, p in model.named_parameters():
+        try:
+            kept.append(table[n])
+        except KeyError:
+            rest.append(p)
+    return AdamW([{"params": kept}, {"params": rest, "weight_decay": 0.0}], weight_decay=0.1)
+"""
+    assert [way.reason for way in ways(body, model(embed=(4, 8))) if isinstance(way, Failed)]
+
+
 def test_what_is_equal_to_one_number_is_not_another() -> None:
     body = """\
     one = [p for p in ps if p.shape[0] == 4]

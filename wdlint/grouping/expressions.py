@@ -51,6 +51,7 @@ PURE = frozenset(
             "dim",
             "numel",
             "size",
+            "Size",
             "is_available",
             "is_initialized",
         ),

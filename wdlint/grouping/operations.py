@@ -728,7 +728,7 @@ def contains(run: Interpreter, left: Any, right: Any, node: ast.AST, scope: Scop
             return Opaque(Unknown("membership in something unknown"))
         case str(), str():
             return _asked_of_text(run, node, scope, "in", left, left in right, right)
-        case Opaque() | Bare(), _:
+        case Opaque() | Bare(), _ if not isinstance(left, Size):
             return Opaque(Unknown("membership of something unknown"))
         case _, list() | tuple():
             return _among(run, left, right, node, scope)
