@@ -24,6 +24,7 @@ from wdlint.grouping.values import (
     Partial,
     Raised,
     Scope,
+    Size,
     SomeModule,
     Table,
     is_bare,
@@ -318,7 +319,10 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
                 return decided
             usual = _usual(value.value)
             about = (id(scope.node), unparsed(node))
-            holds = usual if run.choose(_question(run, node, scope), 2, about) == 0 else not usual
+            question = _question(run, node, scope)
+            if says is not None and settled:
+                question = (*question, *(_told(run, one) for one in (says.setting, says.constant)))
+            holds = usual if run.choose(question, 2, about) == 0 else not usual
             if says is not None:
                 run.decided.add(says, holds)
             return holds
@@ -334,7 +338,20 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
             return bool(value)
 
 
-def _question(run: Interpreter, node: ast.expr, scope: Scope) -> object:
+def _told(run: Interpreter, number: object) -> object:
+    """What tells a number that is compared with others from those."""
+    match number:
+        case Size(of=(tensor, axis), key=key):
+            return id(tensor), axis, key
+        case Opaque():
+            run.kept.append(number)
+            return HELD, id(number)
+        case Known():
+            return narrowing.key(number)
+    return number
+
+
+def _question(run: Interpreter, node: ast.expr, scope: Scope) -> tuple[object, ...]:
     """What tells a condition from others: its text, and what its names hold. What is called anew in each round of a
     loop may answer differently."""
     key: list[object] = [id(scope.node), unparsed(node)]
