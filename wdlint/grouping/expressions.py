@@ -310,7 +310,7 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
             each = _concerns_tensors(run, node, scope)
             if says is not None and isinstance(says.setting, Opaque) and not each:
                 says = None
-            settled = narrowing.is_of_a_number(says) and len(run.decided.equal) < MOST_NUMBERS
+            settled = each and narrowing.is_of_a_number(says) and len(run.decided.equal) < MOST_NUMBERS
             if (each and not settled) or (run.subjects and not _is_pure(node)):
                 raise NotFollowed(f"`{scope.module.code(node)}` of each parameter is not known")
             if says is not None:
@@ -318,10 +318,11 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
             if says is not None and (decided := run.decided.answer(says)) is not None:
                 return decided
             usual = _usual(value.value)
-            about = (id(scope.node), unparsed(node))
+            about: tuple[object, ...] = (id(scope.node), unparsed(node))
             question = _question(run, node, scope)
-            if says is not None and settled:
+            if says is not None and settled:  # of each number anew: none is the question before once more
                 question = (*question, *(_told(run, one) for one in (says.setting, says.constant)))
+                about = (*about, len(run.decided.equal))
             holds = usual if run.choose(question, 2, about) == 0 else not usual
             if says is not None:
                 run.decided.add(says, holds)
