@@ -211,3 +211,15 @@ def two(measured):
     found, _ = said(text, None)
     assert {tuple(one) for one in groups(found)} == {(("fc.weight",), ("fc.bias",))}
     assert len(found) == 1
+
+
+def test_what_is_not_known_in_each_call_is_no_flag_of_all_parameters() -> None:
+    body = """\
+    def kept(n, p):
+        sizes = [2**i for i in range(args.rounds)]
+        return "weight" not in n or bool(sizes)
+    some = [p for n, p in model.named_parameters() if kept(n, p)]
+    return AdamW([{"params": some, "weight_decay": 0.0}], weight_decay=0.1)
+"""
+    found = ways(body, model(**{f"fc{at}": (2, 2) for at in range(8)}))
+    assert [way.reason for way in found if isinstance(way, Failed)]

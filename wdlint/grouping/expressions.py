@@ -381,8 +381,10 @@ def _concerns_tensors(run: Interpreter, node: ast.expr, scope: Scope) -> bool:
                 found = here.names.get(inner.id)
                 if around and (isinstance(found, Tensor | str) or (isinstance(found, Submodule) and found.path)):
                     return True
-                if isinstance(found, Opaque) and found.value is UNCOUNTED:
-                    return True
+                if isinstance(found, Opaque) and (
+                    found.value is UNCOUNTED or (run.subjects and here.called and found in run.lost)
+                ):
+                    return True  # another one in each call
                 here = here.outer
     return False
 
