@@ -181,7 +181,7 @@ class Interpreter:
     def choose(self, key: object, ways: int, about: Hashable) -> int:
         """The way to take where the code leaves it open."""
         way = self.choices.choose(key, ways, about)
-        if len(self.marks) < len(self.choices.taken):
+        if not self.bare and len(self.marks) < len(self.choices.taken):
             self.marks.append(self.fuel)
         return way
 

@@ -33,7 +33,9 @@ def computed(run: Interpreter, node: ast.expr, statement: ast.stmt, scope: Scope
         if run.fuel < 0 or _in_a_loop(node, scope) or not _only_computes(run, node, scope):
             raise
         run.trail.skipped.append(statement)
-        return Opaque(Unknown(str(error)))
+        given = Opaque(Unknown(str(error)))
+        run.lost.add(given)
+        return given
 
 
 def _in_a_loop(node: ast.expr, scope: Scope) -> bool:
