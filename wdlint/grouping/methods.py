@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wdlint.grouping import helpers, modules, operations
@@ -67,11 +68,11 @@ def _of_project(run: Interpreter, held: Opaque | Submodule, node: ast.Attribute,
     """A method of the project's model classes: that of the class of the model which the user names, where that is one
     of the project's, else any of those that have the name.
     """
-    definitions = _definitions(run.evaluator, node.attr)
-    if not any(map(_gives_members, definitions)):
-        return None
     world = held.world if isinstance(held, Submodule) else run.models.of_receiver(node.value, scope.module)
     if world is None:
+        return None
+    definitions = _definitions(run.evaluator, node.attr)
+    if not any(map(_gives_members, definitions)):
         return None
     own = modules.own_class(run, Submodule(world, world.inner), scope)
     if own is not None:
@@ -111,7 +112,7 @@ def _known(evaluator: Evaluator, found: list[tuple[ClassThing, FunctionThing] | 
 def _found(evaluator: Evaluator, name: str) -> Iterator[tuple[ClassThing, FunctionThing] | None]:
     """Each method of that name, in a class of a module; None for what is not looked into."""
     paths = [path for path in evaluator.project.defining(name) if not is_test(path)]
-    if len(paths) > MOST:
+    if len(paths) > MOST or not any(_may_give(evaluator, path) for path in paths):
         yield None
         return
     for path in paths:
@@ -131,6 +132,11 @@ def _found(evaluator: Evaluator, name: str) -> Iterator[tuple[ClassThing, Functi
                             yield ClassThing(module, statement), FunctionThing(module, part)
         if left:
             yield None
+
+
+def _may_give(evaluator: Evaluator, path: Path) -> bool:
+    data = evaluator.project.content(path)
+    return any(f".{word}(".encode() in data for word in MEMBERS)
 
 
 def _gives_members(method: FunctionThing) -> bool:
