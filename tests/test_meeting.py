@@ -132,3 +132,9 @@ def test_ways_that_are_too_many_cost_little() -> None:
     found, _ = said(f"{text}    return AdamW([dict(params=ps, notes=notes)], weight_decay=0.1)\n", inventory(1000))
     assert not [way.reason for way in found if isinstance(way, Failed)]
     assert len(members(found)) == 1
+
+
+def test_questions_of_modules_without_parameters_are_not_those_of_ways() -> None:
+    layers = "".join(f"    if isinstance(m, nn.{name}): continue\n" for name in ("ReLU", "Tanh", "GELU", "SiLU"))
+    body = f"ps = []\nfor m in model.modules():\n{layers}    ps.extend(m.parameters(recurse=False))\n"
+    assert len(members(ways(f"{body}if args.a: ps = ps[:1]"))) == 2
