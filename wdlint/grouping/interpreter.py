@@ -47,6 +47,7 @@ from wdlint.records import dataclass, field, replace
 
 FUEL = 250_000  # nodes evaluated in one run
 MOST_FUEL = 600_000  # in all runs for one site
+READING = 4  # what a step of reading costs, in nodes evaluated here
 USUAL_ROUNDS = 500  # of a `while` loop; those that go on are hardly meant to end
 ENDLESS = 40  # what a round costs besides, where nothing says how many there will be
 RUNS = 32  # ways through conditions that are not known
@@ -609,5 +610,6 @@ def _run(interpreter: Interpreter, work: Callable[[Interpreter], Any]) -> Outcom
     except RecursionError:
         return Outcome(None, interpreter.trail, True, "too deep to follow")
     finally:
+        interpreter.fuel -= READING * interpreter.evaluator.steps
         if collects:
             gc.enable()
