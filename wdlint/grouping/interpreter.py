@@ -48,6 +48,7 @@ from wdlint.records import dataclass, field, replace
 FUEL = 250_000  # nodes evaluated in one run
 MOST_FUEL = 600_000  # in all runs for one site
 READING = 4  # what a step of reading costs, in nodes evaluated here
+ASKING = 30  # what a question costs that nothing answers, of which each way takes another answer
 USUAL_ROUNDS = 500  # of a `while` loop; those that go on are hardly meant to end
 ENDLESS = 40  # what a round costs besides, where nothing says how many there will be
 RUNS = 32  # ways through conditions that are not known
@@ -184,6 +185,7 @@ class Interpreter:
         way = self.choices.choose(key, ways, about)
         if not self.bare and len(self.marks) < len(self.choices.taken):
             self.marks.append(self.fuel)
+            self.burn(ASKING)
         return way
 
     def owed(self, given: int) -> int:
