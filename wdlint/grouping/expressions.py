@@ -318,8 +318,9 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
             if says is not None and (decided := run.decided.answer(says)) is not None:
                 return decided
             usual = _usual(value.value)
-            about: tuple[object, ...] = (id(scope.node), unparsed(node))
             question = _question(run, node, scope)
+            # of each word and number anew: a flag that is compared with names says something else of each
+            about = (id(scope.node), *(one for one in question[1:] if isinstance(one, str | int)))
             if says is not None and settled:  # of each number anew: none is the question before once more
                 question = (*question, *(_told(run, one) for one in (says.setting, says.constant)))
                 about = (*about, len(run.decided.equal))
