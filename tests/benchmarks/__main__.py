@@ -209,9 +209,14 @@ def table(found: Iterator[Row]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|"
     for row in found:
         yield (
-            f"| {row.name} | {row.ours.wall:.3f} s | {row.against} | {row.theirs.wall:.3f} s | {row.ratio:.2f} "
-            f"| {row.cpu:.2f} | {row.ours.memory:.0f} MiB | {row.pairs} |"
+            f"| {row.name} | {row.ours.wall:.3f} s | {row.against} | {row.theirs.wall:.3f} s | {_shown(row.ratio)} "
+            f"| {_shown(row.cpu)} | {row.ours.memory:.0f} MiB | {row.pairs} |"
         )
+
+
+def _shown(ratio: float) -> str:
+    """With two decimals, or as a fraction where these say little."""
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"1/{1 / ratio:.0f}"
 
 
 def main() -> None:
