@@ -144,3 +144,9 @@ def test_a_flag_that_is_compared_with_each_name_says_something_else_of_each() ->
     loop = 'while qs:\n    n, p = qs.pop()\n    if args.a == n.endswith("bias"): ps.append(p)'
     found = ways(f"ps, qs = [], list(model.named_parameters())\n{loop}")
     assert any(isinstance(way, Failed) and way.reason for way in found)
+
+
+def test_a_place_among_modules_may_be_that_of_one_without_parameters() -> None:
+    (found,) = ways("ps = list(list(model.children())[1].parameters())")
+    assert isinstance(found, Failed)
+    assert not found.raises

@@ -317,13 +317,12 @@ def item(run: Interpreter, held: Any, at: Any, node: ast.Subscript, scope: Scope
                 if isinstance(held, str | range) or not any(_may_matter(one) for one in held):
                     return Opaque(Unknown("an item that is not known"))
                 raise NotFollowed("an item that is not known")
-            try:
-                found = held[at]
-            except (IndexError, TypeError, ValueError) as error:
-                raise Raised(type(error).__name__) from None
             if isinstance(held, list) and modules.uncounted(held):
                 raise NotFollowed("the place of a module among others")
-            return found
+            try:
+                return held[at]
+            except (IndexError, TypeError, ValueError) as error:
+                raise Raised(type(error).__name__) from None
         case set() | Once() | MappingView() | bool() | int() | float() | None:
             raise Raised("TypeError")
     raise NotFollowed(f"`{scope.module.code(node)}` is not followed")
