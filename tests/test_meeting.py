@@ -150,3 +150,11 @@ def test_a_place_among_modules_may_be_that_of_one_without_parameters() -> None:
     (found,) = ways("ps = list(list(model.children())[1].parameters())")
     assert isinstance(found, Failed)
     assert not found.raises
+
+
+@pytest.mark.parametrize("asked", ['hasattr(p, "_tag")', 'getattr(p, "_tag", False)'])
+def test_a_tag_that_may_have_been_set_where_nothing_is_followed(asked: str) -> None:
+    lines = "def passes(p):\n    return open(p)\nkept = {p for p in model.parameters() if passes(p)}\nif args.a:\n"
+    lines += "    for p in kept: p._tag = True\n"
+    (found,) = ways(f"{lines}ps = [p for p in model.parameters() if not {asked}]")
+    assert isinstance(found, Failed)

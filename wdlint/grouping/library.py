@@ -468,12 +468,21 @@ def _hasattr(run: Interpreter, value: Any, name: Any, node: ast.Call, scope: Sco
                 return True
             if name in ("_no_weight_decay", "_optim", "_no_reinit"):
                 return run.tagged(value)
+            if name not in OF_TENSORS:
+                _surely_without(run, name, scope)
             return name in OF_TENSORS
         case Object():
             return operations.attribute_of_object(run, value, name, None) is not None
         case dict() | list() | str():
             return name in dir(type(value))
     return Opaque(Unknown("an attribute"))
+
+
+def _surely_without(run: Interpreter, name: str, scope: Scope) -> None:
+    """Raise NotFollowed where statements were passed over, and some code of the file gives parameters an attribute."""
+    text = scope.module.source.text
+    if run.trail.skipped and (f".{name} = " in text or "setattr(" in text):
+        raise NotFollowed(f"whether a parameter has `{name}`")
 
 
 def _defines(run: Interpreter, value: Submodule, name: str, scope: Scope) -> Any:
@@ -495,6 +504,7 @@ def _getattr(run: Interpreter, args: list[Any], node: ast.Call, scope: Scope) ->
         tagged = run.tagged(value) if name in ("_no_weight_decay", "_optim", "_no_reinit") else False
         if isinstance(tagged, Opaque):
             return tagged
+        _surely_without(run, name, scope)
         if len(args) == 3:
             return args[2]
         raise Raised("AttributeError", name)
