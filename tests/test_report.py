@@ -337,6 +337,11 @@ Found 2 warnings and 1 piece of advice in 2 files.
         ((DEAD,), {}, "Found 1 error in 1 file.\n1 can be fixed with --fix --unsafe-fixes."),
         ((DEAD,), {"unsafe_fixes": True}, "Found 1 error in 1 file.\n1 can be fixed with --fix."),
         ((), {"fixed": {"a.py": (COUPLED, COUPLED)}}, "Fixed 2 findings in 1 file.\nAll checks passed!"),
+        (  # a factory of timm, of which the model is not known
+            (),
+            {"results": (FileResult("a.py", unresolved=(Unresolved(UNDIVIDED.span, "no"),)),)},
+            "All checks passed!\n1 place could not be followed; --show-unresolved lists them.",
+        ),
         (
             (),
             {"results": (FileResult("a.py", sites=1, unresolved=(Unresolved(UNDIVIDED.span, "no"),)),)},

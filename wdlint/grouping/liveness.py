@@ -17,20 +17,8 @@ LOOPS = (ast.For, ast.AsyncFor, ast.While)
 ENTERED = (ast.For, ast.AsyncFor, ast.With, ast.AsyncWith)  # whose header runs on the way to what is asked for
 LAZY = (ast.Lambda, ast.GeneratorExp)
 # what only a model is asked for
-MEMBERS = frozenset(
-    {
-        "parameters",
-        "named_parameters",
-        "modules",
-        "named_modules",
-        "children",
-        "named_children",
-        "_parameters",
-        "_modules",
-        "no_weight_decay",
-        "no_weight_decay_keywords",
-    }
-)
+GIVING = frozenset({"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"})
+MEMBERS = GIVING | {"_parameters", "_modules", "no_weight_decay", "no_weight_decay_keywords"}
 
 
 @dataclass(frozen=True, slots=True)

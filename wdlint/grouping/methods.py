@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wdlint.grouping import helpers, modules, operations
+from wdlint.grouping.liveness import GIVING
 from wdlint.grouping.values import Function, Library, NotFollowed, Opaque, Partial, Scope
 from wdlint.grouping.world import Submodule
 from wdlint.models.construction.libraries import is_module
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter
 
 MOST = 6  # definitions of a method of which any may be meant
-MEMBERS = frozenset({"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"})
 
 
 def asked(run: Interpreter, held: Opaque | Submodule, node: ast.Attribute, scope: Scope) -> Function | Partial | None:
@@ -136,7 +136,7 @@ def _found(evaluator: Evaluator, name: str) -> Iterator[tuple[ClassThing, Functi
 
 def _may_give(evaluator: Evaluator, path: Path) -> bool:
     data = evaluator.project.content(path)
-    return any(f".{word}(".encode() in data for word in MEMBERS)
+    return any(f".{word}(".encode() in data for word in GIVING)
 
 
 def _gives_members(method: FunctionThing) -> bool:
@@ -145,6 +145,6 @@ def _gives_members(method: FunctionThing) -> bool:
     own = next((arg.arg for arg in (*a.posonlyargs, *a.args)), "")
     for inner in walk(method.node):
         match inner:
-            case ast.Call(ast.Attribute(ast.Name(name), asked)) if name == own and asked in MEMBERS:
+            case ast.Call(ast.Attribute(ast.Name(name), asked)) if name == own and asked in GIVING:
                 return True
     return False

@@ -19,7 +19,7 @@ from wdlint.reading.values import Unknown
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter
 
-# and each number that is the size of a parameter
+# what sizes that are not known are in each; those that are known follow, MOST_NUMBERS of them
 CASES = DIFFERENT, EQUAL, MERGED, MERGED_BACKWARDS, SORTS = range(5)
 MOST_NUMBERS = 4
 MOST_KEYS = 500  # that are told apart

@@ -99,6 +99,7 @@ def _statistics(findings: list[Finding]) -> Iterator[str]:
 
 def _summary(findings: list[Finding], report: Report, terminal: Terminal) -> Iterator[str]:
     fixed = sum(map(len, report.fixed.values()))
+    unresolved = sum(len(result.unresolved) for result in report.results)
     if fixed:
         yield f"Fixed {_number(fixed, 'finding')} in {_number(len(report.fixed), 'file')}."
     if findings:
@@ -106,9 +107,8 @@ def _summary(findings: list[Finding], report: Report, terminal: Terminal) -> Ite
         yield from _available(findings, report.unsafe_fixes)
     else:
         sites = sum(result.sites for result in report.results)
-        seen = "" if sites or fixed else " (no optimizer found)"
+        seen = "" if sites or fixed or unresolved else " (no optimizer found)"
         yield terminal.paint("All checks passed!", "safe") + seen
-    unresolved = sum(len(result.unresolved) for result in report.results)
     if unresolved and not report.show_unresolved:
         yield f"{_number(unresolved, 'place')} could not be followed; --show-unresolved lists them."
 
