@@ -52,16 +52,20 @@ RULE = Rule(
 def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
     """Say where every group overrides the constructor, or where a class that decays by default is told not to."""
     law = site.law
-    if law is None or not site.variants or written_later(site) is not None:
+    if law is None or not site.variants:
         return
     given = site.arguments.get(law.decay_argument)
     decays = [site.decay_of(group) for group in site.groups]
     if given is not None and (number(given.value) or 0) > 0 and all(decay.source == "group" for decay in decays):
-        yield _finding(site, given.span, "every group sets its own weight_decay, so this one has no effect")
+        span, reason = given.span, "every group sets its own weight_decay, so this one has no effect"
     elif law.decoupled and law.adaptive and law.default_decay and all(_is_zero(decay) for decay in decays):
         spans = {decay.span.key: decay.span for decay in decays}
         span = site.callee if len(spans) > 1 else decays[0].span
-        yield _finding(site, span, f"{law.name} decays nothing here: weight_decay is 0 for every parameter")
+        reason = f"{law.name} decays nothing here: weight_decay is 0 for every parameter"
+    else:
+        return
+    if written_later(site) is None:
+        yield _finding(site, span, reason)
 
 
 def _is_zero(decay: Decay) -> bool:

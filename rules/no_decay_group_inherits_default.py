@@ -61,7 +61,7 @@ LABELS = frozenset({"params", "name", "group_name", "param_names"})
 def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
     """Say which groups were split off to be spared and take the constructor's value."""
     law = site.law
-    if law is None or written_later(site) is not None:
+    if law is None or not divides(site) or written_later(site) is not None:
         return
     said = False
     for variant in site.variants:
@@ -79,7 +79,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
 def _proved(site: OptimizerSite, law: Law, context: Context) -> Iterator[Finding]:
     """Groups that hold nothing but norms and biases of a known model, however their members were selected."""
     given = [[group.entry(law.decay_argument) is not None for group in variant] for variant in site.variants]
-    if not divides(site) or (given and not any(any(own) and not all(own) for own in given)):
+    if given and not any(any(own) and not all(own) for own in given):
         return
     from wdlint.facts.assignment import Assignment, assignments
 

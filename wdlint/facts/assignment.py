@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, ItemsView, Iterator, KeysView, V
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wdlint.facts.optimizers import Group, OptimizerSite, related, writers
+from wdlint.facts.optimizers import Group, OptimizerSite, writers_near
 from wdlint.findings import Span
 from wdlint.grouping.values import Bare, Forced, NotFollowed, Once, Opaque, Scope, Step, Table, Trail, number_of
 from wdlint.grouping.world import Submodule, Tensor, World, world
@@ -367,12 +367,11 @@ def _fates(groups: list[MadeGroup]) -> dict[Tensor, list[object]]:
 
 def _rewritten(site: OptimizerSite) -> str:
     """Why the groups' decay is not what they are made with: later code may spare some of them."""
-    for module in related(site.evaluator, site.module, "param_groups", "weight_decay"):
-        for writer in writers(module):
-            options = numbers(site.evaluator.evaluate(writer.value, site.evaluator.frame(module)))
-            by_group = writer.by_group and not all(_states_decay(site, group) for group in site.groups)
-            if isinstance(writer.node, ast.Assign) and (by_group or any(option.value == 0 for option in options)):
-                return f"line {writer.span.start.row} of {writer.span.filename} writes the decay of groups"
+    for writer in writers_near(site):
+        options = numbers(site.evaluator.evaluate(writer.value, site.evaluator.frame(writer.module)))
+        by_group = writer.by_group and not all(_states_decay(site, group) for group in site.groups)
+        if isinstance(writer.node, ast.Assign) and (by_group or any(option.value == 0 for option in options)):
+            return f"line {writer.span.start.row} of {writer.span.filename} writes the decay of groups"
     return ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from wdlint.facts.optimizers import Decay, DecayWriter, Group, OptimizerSite, model_of, related, writers
+from wdlint.facts.optimizers import Decay, DecayWriter, Group, OptimizerSite, model_of, writers_near
 from wdlint.reading.selections import Formula, covers, tells_kinds
 from wdlint.reading.tree import Module, reaching, statements_of, walk
 from wdlint.reading.values import External, FunctionThing, Product, Selection, alternatives, is_open, number, numbers
@@ -35,30 +35,22 @@ class Undivided:
 
 
 def undivided(site: OptimizerSite) -> Iterator[Undivided]:
-    """All such decays of a site; nothing when the groups may also come about in a way that is not known."""
+    """All such decays of a site, but for those that are 0 for certain; nothing when its groups are not all known."""
     given = site.arguments.get("params")
     if given is None or is_open(given.value):
         return
+    found = [one for variant in site.variants for one in _of_variant(site, variant) if one.decay.counts]
     selections = [selection for group in site.groups for selection in group.selections or ()]
-    if any(
-        tells_kinds(s.formula, closed=False) or _trains_adapters(site, s) or _frozen_by_name(site, s)
-        for s in selections
-    ):
+    if not found or any(tells_kinds(selection.formula, closed=False) for selection in selections):
         return
-    if any(map(_spares, _writers(site))):
+    if any(_trains_adapters(site, one) or _frozen_by_name(site, one) for one in selections):
         return
-    for variant in site.variants:
-        yield from _of_variant(site, variant)
+    if not any(_spares(site, writer) for writer in writers_near(site)):
+        yield from found
 
 
-def _writers(site: OptimizerSite) -> Iterator[tuple[OptimizerSite, DecayWriter]]:
-    for module in related(site.evaluator, site.module, "param_groups", "weight_decay"):
-        yield from ((site, writer) for writer in writers(module))
-
-
-def _spares(written: tuple[OptimizerSite, DecayWriter]) -> bool:
+def _spares(site: OptimizerSite, writer: DecayWriter) -> bool:
     """Whether what is written later into groups is 0, or a share that depends on the group."""
-    site, writer = written
     value = site.evaluator.evaluate(writer.value, site.evaluator.frame(writer.module))
     plain = isinstance(writer.node, ast.Assign)
     return writer.by_group or (plain and any(option.value == 0 for option in numbers(value)))

@@ -82,13 +82,14 @@ def _parameters(site: OptimizerSite) -> Iterator[DroppedSetting]:
     """Parameters of the function around a site that its body never mentions."""
     module = site.module
     function = module.function(site.call)
-    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _overrides(site.evaluator, module, function):
+    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or function.args.kwarg is not None:
         return
-    mentioned = {node.id for node in walk(function) if isinstance(node, ast.Name)}
-    if "locals" in mentioned or function.args.kwarg is not None:
+    named = [name for name in parameters(function) if NAME.fullmatch(name)]
+    mentioned = {node.id for node in walk(function) if isinstance(node, ast.Name)} if named else set()
+    if not named or "locals" in mentioned or _overrides(site.evaluator, module, function):
         return
-    for name in parameters(function):
-        if NAME.fullmatch(name) and name not in mentioned:
+    for name in named:
+        if name not in mentioned:
             arguments = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
             node = next((argument for argument in arguments if argument.arg == name), None)
             if node is None:
@@ -114,6 +115,8 @@ def _overrides(evaluator: Evaluator, module: Module, function: ast.FunctionDef |
 def _settings(site: OptimizerSite) -> Iterator[DroppedSetting]:
     """Options and fields beside those that a site's call reads: `lr=args.lr`."""
     evaluator, module = site.evaluator, site.module
+    if _region(evaluator, module) is None:
+        return  # nor with the files that declare them
     frame = evaluator.frame(module)
     for node in walk(site.call):
         if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name | ast.Attribute):
@@ -177,12 +180,15 @@ def _is_number(name: str, default: Value, kind: ast.expr | None) -> bool:
 
 def _region(evaluator: Evaluator, *modules: Module) -> list[Path] | None:
     """The files that a setting can reach; None where there are too many, or where code is loaded by name."""
-    starts = list(dict.fromkeys(module.path.absolute() for module in modules))
-    found = dict.fromkeys([*starts, *(user for module in modules for user in evaluator.users(module))])
-    frontier = list(found)
-    while frontier and len(found) <= REGION:
-        frontier = [path for here in frontier for path in evaluator.imported(here) if path not in found]
-        found |= dict.fromkeys(frontier)
+    starts = dict.fromkeys(module.path.absolute() for module in modules)
+    found = starts | dict.fromkeys(user for module in modules for user in evaluator.users(module))
+    left = list(found)
+    for here in left:  # grows
+        if len(found) > REGION:
+            return None
+        further = [path for path in evaluator.imported(here) if path not in found]
+        found |= dict.fromkeys(further)
+        left += further
     return list(found) if len(found) <= REGION else None
 
 

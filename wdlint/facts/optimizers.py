@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Bound
 from functools import cached_property
+from itertools import chain
 
 from wdlint.findings import Severity, Span, Unresolved
 from wdlint.optimizers import registry
@@ -172,6 +173,11 @@ class Decay:
         """0 as shipped, and a flag or a configuration raises it."""
         found = tuple(numbers(self.value))
         return bool(found) and not self.positive and any(o.value == 0 and o.origin.settable for o in found)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is known that it may be more than 0."""
+        return bool(self.positive) or self.settable_zero
 
     def severity(self, usual: Severity) -> Severity | None:
         """How loud a rule about positive decay may be: advice when 0 is shipped, None when nothing is known."""
@@ -353,7 +359,7 @@ def _mentions(node: ast.AST, names: set[str]) -> bool:
     return any(_mentions(inner, names) for inner in ast.iter_child_nodes(node))
 
 
-_WRITTEN = re.compile("weight_decay[\"']\\]")
+_WRITTEN = re.compile(r"weight_decay[\"']\][\s\\)]*(?:[-+%@&|^]|//?|\*\*?|<<|>>)?=(?!=)")
 
 
 def writers(module: Module) -> list[DecayWriter]:
@@ -408,12 +414,17 @@ def related(evaluator: Evaluator, module: Module, *words: str) -> Iterator[Modul
     yield from evaluator.mentioning(paths, *words)
 
 
+def writers_near(site: OptimizerSite) -> Iterator[DecayWriter]:
+    """The writers of a site's module, and of what is related to it."""
+    near = related(site.evaluator, site.module, "param_groups", "weight_decay")
+    return chain.from_iterable(map(writers, near))
+
+
 def written_later(site: OptimizerSite) -> DecayWriter | None:
     """A writer of `group["weight_decay"]` near a site."""
     memory, key = site.evaluator.memory, ("written later", id(site.module))
     if key not in memory:
-        near = related(site.evaluator, site.module, "param_groups", "weight_decay")
-        memory[key] = next((writer for module in near for writer in writers(module)), None)
+        memory[key] = next(writers_near(site), None)
     written: DecayWriter | None = memory[key]
     return written
 
