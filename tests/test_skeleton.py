@@ -15,9 +15,10 @@ from wdlint.reading import project, skeleton
 from wdlint.reading.project import Project
 from wdlint.reading.skeleton import SMALLEST, unread
 from wdlint.reading.text import Source, parse
-from wdlint.reading.tree import Module, walk
+from wdlint.reading.tree import Module, parts, walk
 
 PADDING = "\n".join(f"value_{number} = {number}" for number in range(SMALLEST // 12))
+PADDING_ROW = "x" * SMALLEST
 HOME = Path(wdlint.__file__).parent
 OWN = sorted(HOME.rglob("*.py"), key=lambda path: -path.stat().st_size)[:40]
 
@@ -51,8 +52,10 @@ TRICKY = {
 
 def filled(text: str) -> str:
     tree = skeleton.skeleton(text)
-    for statement in tree.body:
+    for statement in parts(tree.body):
         assert getattr(statement, "body", None) != []  # asks for it
+    assert not skeleton.failed(tree)
+    assert skeleton.still_unread(tree) == 0
     return ast.dump(tree, include_attributes=True)
 
 
@@ -60,6 +63,33 @@ def filled(text: str) -> str:
 def test_what_is_parsed_later_is_the_same(name: str) -> None:
     text = f"{TRICKY[name]}{PADDING}\n{TRICKY[name]}"
     assert filled(text) == ast.dump(ast.parse(text), include_attributes=True)
+
+
+@pytest.mark.parametrize("inner", [False, True])
+@pytest.mark.parametrize("name", TRICKY)
+def test_what_is_parsed_later_in_a_class_is_the_same(name: str, inner: bool) -> None:
+    body = "".join(f"  {row}" if row.strip() else row for row in TRICKY[name].splitlines(keepends=True))
+    if inner:
+        body = f"  class D:\n    def f(self): pass\n  {body.replace(chr(10), chr(10) + '  ')}\n    '{PADDING_ROW}'\n"
+    text = (
+        f"@one\nclass C(\n    object,\n):\n  '{PADDING_ROW}'\n  def f(self): pass\n{body}  def g(self): pass\nx = 1\n"
+    )
+    try:
+        expected = ast.dump(ast.parse(text), include_attributes=True)
+    except SyntaxError:
+        pytest.skip("what it says needs the margin")
+    assert filled(text) == expected
+
+
+def test_only_the_methods_that_are_asked_for_are_parsed(tmp_path: Path) -> None:
+    methods = "    def f(self):\n        self.x = 1\n    def g(self):\n        h(self.x)\n    def last(self): pass\n"
+    module = looked_up(tmp_path, f"class C:\n    '{PADDING_ROW}'\n{methods}")
+    (cls,) = module.tree.body
+    assert isinstance(cls, ast.ClassDef)
+    assert [call.lineno for call in module.calls("h")] == [6]
+    assert [unread(statement) is None for statement in cls.body] == [True, False, True, True]
+    assert [method.name for method, _, _ in module.attributes(cls, "x")] == ["f"]
+    assert all(module.parents[statement] is cls for statement in cls.body)
 
 
 @pytest.mark.parametrize("path", OWN, ids=[path.relative_to(HOME).as_posix() for path in OWN])

@@ -109,12 +109,11 @@ def _losses(module: Module) -> Iterator[ast.expr]:
                 yield _unscaled(module, node.args[0])
             if isinstance(node.func, ast.Attribute):
                 yield _unscaled(module, node.func.value)
-    for definition in module.among(ast.FunctionDef):
-        match definition:
-            case ast.FunctionDef("training_step" | "compute_loss") if module.owner(definition) is not None:
-                for statement in statements_of(definition):
-                    if isinstance(statement, ast.Return) and statement.value is not None:
-                        yield from _returned_loss(statement.value)
+    for name in ("training_step", "compute_loss"):
+        for definition in module.defined(name):
+            for statement in statements_of(definition) if module.owner(definition) is not None else ():
+                if isinstance(statement, ast.Return) and statement.value is not None:
+                    yield from _returned_loss(statement.value)
 
 
 def _returned_loss(node: ast.expr) -> Iterator[ast.expr]:

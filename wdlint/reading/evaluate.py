@@ -720,7 +720,7 @@ class Evaluator:
     def _assigned(self, cls: ClassThing, name: str, instance: Instance) -> Iterator[Value]:
         """Values of `self.name = ...` in the methods of one class; `__init__` decides when it assigns."""
         found: list[tuple[bool, Value]] = []
-        for method, value, path in cls.module.attributes(cls.node).get(name, ()):
+        for method, value, path in cls.module.attributes(cls.node, name):
             frame = self._method_frame(cls, method, instance)
             unpacked = containers.unpacked(value, path)
             if unpacked is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -96,7 +96,7 @@ class Project:
             module = parsed(self, source, _outline(source))
         else:
             module = parsed(self, source, parse(source))
-        module.sought = None if module.whole or may_hold is None else _sought(module.tree, may_hold)
+        module.sought = None if module.whole or may_hold is None else tuple(_sought(module.tree.body, may_hold))
         if path in self._modules and not same:
             self.version += 1  # others may have been read together with what stood here
         self._modules[path] = module
@@ -299,10 +299,14 @@ def _outline(source: Source) -> ast.Module:
         return parse(source)
 
 
-def _sought(tree: ast.Module, may_hold: Callable[[str], bool]) -> frozenset[int]:
-    """The statements of the outermost level that are parsed, or may hold something."""
-    later = enumerate(map(unread, tree.body))
-    return frozenset(index for index, one in later if one is None or may_hold(one.text))
+def _sought(statements: Iterable[ast.stmt], may_hold: Callable[[str], bool]) -> Iterator[ast.stmt]:
+    """Those of some parts, and of the parts in them, that are parsed, or may hold something."""
+    for statement in statements:
+        later = unread(statement)
+        if later is None or may_hold(later.text):
+            yield statement
+            if isinstance(statement, ast.ClassDef):
+                yield from _sought(statement.body, may_hold)
 
 
 def content(path: Path | str) -> bytes:

@@ -1,7 +1,7 @@
 """Files that are only looked up in: their functions and classes are parsed when somebody asks what is in them.
 
 A large module is mostly asked for one name. Where its definitions begin is told from its text, what stands between
-them is parsed at once, and each definition is a node that fills itself.
+them is parsed at once, and each definition is a node that fills itself. So it is with the methods of a large class.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from wdlint.reading.content import UnreadableFile
 from wdlint.reading.text import parse_text
 
-SMALLEST = 4000  # characters of a file of which it is worth parsing less than all
+SMALLEST = 4000  # characters of a file, or of a class, of which it is worth parsing less than all
 # strings and comments; as in scout.py
 _TEXT = re.compile(
     r"""["-'](?:(?<=#)[^\n]*+|"""
@@ -25,7 +26,7 @@ _TEXT = re.compile(
 _LONG = '"""'
 _UNCLEAR = re.compile(r"[\"'#]")  # before a long string: it may be none
 _CONTINUED = re.compile(r"#[^\n]*\\\n")  # a comment that looks as if the next row went on with its own
-_STATEMENT = re.compile(r"\n(?<!\\\n)(?:(@)|(class|def|async)[ \t]+(?:def[ \t]+)?(\w+)|[^\s)\]}#])")
+_INDENT = re.compile(r"\n( +)(?:@|def\b|async\b)")
 _PAIRS = ("()", "[]", "{}")
 
 
@@ -37,15 +38,8 @@ def skeleton(text: str) -> ast.Module:
     if len(text) < SMALLEST:
         return parse_text(text)
     rows = text.split("\n")
-    later: list[ast.stmt] = []
     outline = Outline()
-    for kind, name, row, first, end in _definitions(text):
-        stub = _STUBS[kind].__new__(_STUBS[kind])
-        stub.name, stub.lineno, stub.col_offset = name, row + 1, 0
-        stub.__dict__["later"] = Later(first, "\n".join(rows[first:end]), outline)
-        outline.unread += len(stub.__dict__["later"].text)
-        later.append(stub)
-        rows[first:end] = [""] * (end - first)
+    later = [_later(rows, one, 0, outline) for one in _definitions(text)]
     tree = parse_text("\n".join(rows))
     tree.body = sorted([*tree.body, *later], key=lambda statement: statement.lineno)
     tree.__dict__["outline"] = outline
@@ -89,51 +83,76 @@ def unread(statement: ast.stmt) -> Later | None:
     return later
 
 
-def _definitions(text: str) -> Iterator[tuple[str, str, int, int, int]]:
-    """What is defined at the outermost level: (kind, name, row of its name, first row, row behind it), rows from 0."""
-    code = _code(text)
+class _Definition(NamedTuple):
+    """A definition in a text: `row` has its name, `end` is the row behind it; rows count from 0."""
+
+    kind: str
+    name: str
+    row: int
+    first: int
+    end: int
+
+
+@cache
+def _statement(indent: int) -> re.Pattern[str]:
+    """What finds the statements that stand so many spaces from the left, and those that stand further left."""
+    return re.compile(
+        rf"\n(?<!\\\n)(?: {{{indent}}}(?:(@)|(class|def|async)[ \t]+(?:def[ \t]+)?(\w+))| {{0,{indent}}}+[^\s)\]}}#])"
+    )
+
+
+def _definitions(text: str, indent: int = 0) -> Iterator[_Definition]:
+    """What is defined so many spaces from the left."""
+    code = _code(text, indent)
     begun: tuple[str, str, int, int] | None = None
     decorator: int | None = None
     row = at = began = 0
-    for match in _STATEMENT.finditer("\n" + code):  # so that the place of a match is that of its row
+    for match in _statement(indent).finditer("\n" + code):  # so that the place of a match is that of its row
         if begun is not None and not _balanced(code[began : match.start()]):
             continue
         row += code.count("\n", at, match.start())
         at = match.start()
         if begun is not None:
-            yield (*begun, row)
+            yield _Definition(*begun, row)
             begun = None
         if match[2]:
             begun = (match[2], match[3], row, row if decorator is None else decorator)
             began = at
         decorator = (row if decorator is None else decorator) if match[1] else None
     if begun is not None:
-        yield (*begun, row + code.count("\n", at) + 1)
+        yield _Definition(*begun, row + code.count("\n", at) + 1)
 
 
-def _code(text: str) -> str:
-    """A text of as many rows, none of which is one of a string.
+def _later(rows: list[str], found: _Definition, above: int, outline: Outline) -> Any:
+    """A definition that is parsed later, taken out of the rows of a text; so many stand above them."""
+    kind, name, row, first, end = found
+    later = Later(above + first, "\n".join(rows[first:end]), outline)
+    stub = _STUBS[kind].__new__(_STUBS[kind])
+    stub.name, stub.lineno, stub.col_offset = name, above + row + 1, len(rows[row]) - len(rows[row].lstrip(" "))
+    stub.__dict__["later"] = later
+    outline.unread += len(later.text)
+    rows[first:end] = [""] * (end - first)
+    return stub
+
+
+def _code(text: str, indent: int) -> str:
+    """A text of as many rows, none of which is one of a string or begins, so few spaces from the left, behind one.
 
     Where long strings are told apart by their quotes alone, the others need not be looked for.
     """
+    row = "\n" + " " * (indent + 1)
     parts = text.split(_LONG)
-    if "'''" in text or len(parts) % 2 == 0 or not all(map(_is_clear, parts[:-1:2], parts[1::2])):
-        return _TEXT.sub(_blank, text)
-    if _CONTINUED.search(text) is not None:
-        return _TEXT.sub(_blank, text)
+    apart = "'''" not in text and len(parts) % 2 == 1 and all(map(_is_clear, parts[:-1:2], parts[1::2]))
+    if not apart or _CONTINUED.search(text) is not None:
+        return _TEXT.sub(lambda match: "" if match[0].startswith("#") else '""' + row * match[0].count("\n"), text)
     for index in range(1, len(parts), 2):
-        parts[index] = '""' + "\n " * parts[index].count("\n")
+        parts[index] = '""' + row * parts[index].count("\n")
     return "".join(parts)
 
 
 def _is_clear(before: str, string: str) -> bool:
     """Whether long quotes open a string behind this code, and those behind it close it."""
     return _UNCLEAR.search(before, before.rfind("\n") + 1) is None and not string.endswith("\\")
-
-
-def _blank(match: re.Match[str]) -> str:
-    """As many rows, none of which begins with what the string or comment says."""
-    return "" if match[0].startswith("#") else '""' + "\n " * match[0].count("\n")
 
 
 def _balanced(code: str) -> bool:
@@ -161,17 +180,54 @@ def _stub(kind: type[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]) -> 
 
 
 def _parsed(kind: type[ast.stmt], name: str, later: Later) -> ast.stmt:
-    above = "\n" * later.above
     later.outline.unread -= len(later.text)
     try:
-        statements = parse_text(above + later.text).body
+        statements = _class(later) if kind is ast.ClassDef else []
+        statements = statements or _statements(later.above, later.text)
     except UnreadableFile:
         statements = []
     if len(statements) == 1 and isinstance(statements[0], kind):
         return statements[0]
     later.outline.failed = True
     head = {ast.ClassDef: "class {}", ast.FunctionDef: "def {}()", ast.AsyncFunctionDef: "async def {}()"}[kind]
-    return ast.parse(above + head.format(name) + ": pass").body[0]
+    return ast.parse("\n" * later.above + head.format(name) + ": pass").body[0]
+
+
+def _statements(above: int, text: str) -> list[ast.stmt]:
+    """The statements of rows that stand below others, be they at the outermost level or in a class.
+
+    Raises UnreadableFile.
+    """
+    if not text.startswith(" "):
+        return parse_text("\n" * above + text).body
+    around = parse_text("\n" * (above - 1) + "class _:\n" + text).body[0]
+    assert isinstance(around, ast.ClassDef)
+    return around.body
+
+
+def _class(later: Later) -> list[ast.stmt]:
+    """A large class, its methods unread but for the last, which tells where it ends; nothing where its methods cannot
+    be told apart."""
+    text, outline = later.text, later.outline
+    indent = _INDENT.search(text)
+    if len(text) < SMALLEST or indent is None or "\t" in text:
+        return []
+    rows, before = text.split("\n"), outline.unread
+    methods: dict[int, ast.stmt] = {}
+    for one in list(_definitions(text, len(indent[1])))[:-1]:
+        methods[later.above + one.first + 1] = _later(rows, one, later.above, outline)
+        rows[one.first] = f"{indent[1]}pass"
+    try:
+        statements = _statements(later.above, "\n".join(rows))
+    except UnreadableFile:
+        statements = []
+    match statements:
+        case [ast.ClassDef() as cls]:
+            cls.body = [methods.pop(one.lineno, one) for one in cls.body]
+    if methods or not statements:  # some stand deeper, as in an `if`
+        outline.unread = before
+        return []
+    return statements
 
 
 _STUBS = {"class": _stub(ast.ClassDef), "def": _stub(ast.FunctionDef), "async": _stub(ast.AsyncFunctionDef)}

@@ -41,15 +41,19 @@ class Binding:
 
 
 class Parents:
-    """Each node's parent in a tree, found out statement by statement of the outermost level."""
+    """Each node's parent in a tree, found out part by part.
 
-    __slots__ = ("_below", "_known", "_tree", "begin")
+    A part is a statement of the outermost level or of a class there, but for a class only what stands before its body.
+    """
+
+    __slots__ = ("_begin", "_below", "_known", "_parts", "_tree")
 
     def __init__(self, tree: ast.Module) -> None:
         self._tree = tree
-        self._known: dict[ast.AST, ast.AST] = {}
-        self._below: dict[int, list[ast.AST]] = {}
-        self.begin = [_first_row(statement) for statement in tree.body]  # the first row of each
+        self._known: dict[ast.AST, ast.AST] = dict.fromkeys(tree.body, tree)
+        self._below: dict[ast.stmt, list[ast.AST]] = {}
+        self._parts = list(tree.body)  # a class stands for all of it until something in it is asked for
+        self._begin = list(map(_first_row, tree.body))  # the first row of each
 
     def __getitem__(self, node: ast.AST) -> ast.AST:
         parent = self.get(node)
@@ -65,27 +69,45 @@ class Parents:
         parent = self._known.get(node)
         if parent is None and node is not self._tree:
             row: int | None = getattr(node, "lineno", None)  # some have no place, `arguments` and `comprehension`
-            for index in range(len(self.begin)) if row is None else self.around(row):
-                self.below(index)
+            for part in parts(self._tree.body) if row is None else self.around(row):
+                self.below(part)
             parent = self._known.get(node)
         return parent
 
-    def around(self, row: int) -> Iterator[int]:
-        """The statements of the outermost level that may stand in a row, by their indices."""
-        index = bisect_right(self.begin, row) - 1
-        while index >= 0:
-            yield index
-            if self.begin[index] < row:
-                return
+    def around(self, row: int) -> list[ast.stmt]:
+        """The parts that may stand in a row, the last first."""
+        found: list[ast.stmt] = []
+        index = bisect_right(self._begin, row) - 1
+        while index >= 0 and (not found or self._begin[index + 1] == row):
+            part = self._parts[index]
+            if found and (unread(part) is not None or (part.end_lineno or row) < row):
+                break
+            if isinstance(part, ast.ClassDef) and self._open(index, part):
+                return self.around(row)
+            found.append(part)
             index -= 1
+        return found
 
-    def below(self, index: int) -> list[ast.AST]:
-        """All nodes of a statement of the outermost level, in the order of the text."""
-        if index in self._below:
-            return self._below[index]
+    def _open(self, index: int, cls: ast.ClassDef) -> bool:
+        """Let the statements of a class be parts of their own; False where they are."""
+        if self._parts[index + 1 : index + 2] == cls.body[:1]:
+            return False
+        self._parts[index + 1 : index + 1] = cls.body
+        self._begin[index + 1 : index + 1] = map(_first_row, cls.body)
+        self._known.update(dict.fromkeys(cls.body, cls))
+        return True
+
+    def below(self, part: ast.stmt) -> list[ast.AST]:
+        """All nodes of a part in the order of the text."""
+        if part in self._below:
+            return self._below[part]
         known, nodes = self._known, list[ast.AST]()
-        stack: list[ast.AST] = [self._tree.body[index]]
-        known[stack[0]] = self._tree
+        stack: list[ast.AST] = [part]
+        if isinstance(part, ast.ClassDef):
+            nodes, body = [part], part.body
+            stack = [child for name in FIELDS[ast.ClassDef] if name != "body" for child in getattr(part, name)]
+            known.update(dict.fromkeys((*stack, *body), part))
+            stack.reverse()
         while stack:
             node = stack.pop()
             nodes.append(node)
@@ -105,8 +127,16 @@ class Parents:
                 known[child] = node
             children.reverse()
             stack += children
-        self._below[index] = nodes
+        self._below[part] = nodes
         return nodes
+
+
+def parts(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Some parts, with those in them."""
+    for statement in statements:
+        yield statement
+        if isinstance(statement, ast.ClassDef):
+            yield from parts(statement.body)
 
 
 def _first_row(statement: ast.stmt) -> int:
@@ -146,7 +176,7 @@ def unparsed(node: ast.AST) -> str:
 class Module:
     """A parsed file. `name` is its dotted name as the project imports it; `whole`: all of it was parsed at once.
 
-    `sought`: the statements of the outermost level that may hold what is looked for; None for all.
+    `sought`: the parts that may hold what is looked for; None for all.
     """
 
     source: Source
@@ -154,15 +184,14 @@ class Module:
     name: str
     is_package: bool = False
     whole: bool = False
-    sought: frozenset[int] | None = None
+    sought: tuple[ast.stmt, ...] | None = None
     settings: dict[str, list[ast.Call]] | None = None  # kept by wdlint.reading.settings
     memory: dict[str, Any] = field(default_factory=dict)  # what others found in it, by keys of theirs
     _of: dict[tuple[type[ast.AST], ...], list[ast.AST]] = field(default_factory=dict)
     _named: dict[Naming[Any, Any], dict[str, list[Any]]] = field(default_factory=dict)
-    _below: dict[tuple[Naming[Any, Any], int], dict[str, list[Any]]] = field(default_factory=dict)
-    _offsets: list[int] | None = None
+    _below: dict[tuple[Naming[Any, Any], ast.stmt], dict[str, list[Any]]] = field(default_factory=dict)
     _mutations: dict[ast.AST, dict[str, list[ast.stmt]]] = field(default_factory=dict)
-    _attributes: dict[ast.ClassDef, dict[str, list[Assigned]]] = field(default_factory=dict)
+    _attributes: dict[ast.stmt, dict[str, list[Assigned]]] = field(default_factory=dict)
     _globals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
     _nonlocals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
     _leaving: dict[ast.AST, dict[str, Leaving]] = field(default_factory=dict)
@@ -184,12 +213,13 @@ class Module:
     @property
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
         """All functions that statements define, in the order of the text, as far as they are sought."""
-        stack: list[ast.stmt] = [self.tree.body[index] for index in reversed(self._sought())]
+        heads = frozenset() if self.sought is None else {part for part in self.sought if isinstance(part, ast.ClassDef)}
+        stack: list[ast.stmt] = list(reversed(self.tree.body if self.sought is None else self.sought))
         while stack:
             statement = stack.pop()
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield statement
-            if isinstance(statement, SCOPES):
+            if isinstance(statement, SCOPES) and statement not in heads:
                 stack.extend(reversed(statement.body))
             elif statement.__class__ in _COMPOUND:
                 stack.extend(reversed([child for block in blocks(statement) for child in block]))
@@ -197,8 +227,7 @@ class Module:
     @property
     def nodes(self) -> Iterator[ast.AST]:
         """All nodes in the order of the text."""
-        below = map(self.parents.below, range(len(self.tree.body)))
-        return chain((self.tree,), chain.from_iterable(below))
+        return chain((self.tree,), self._below_all(parts(self.tree.body)))
 
     def of(self, *kinds: type[N]) -> list[N]:
         """All nodes of some classes in the order of the text."""
@@ -210,14 +239,10 @@ class Module:
         """The same, of what is sought."""
         if self.sought is None:
             return self.of(*kinds)
-        nodes = chain.from_iterable(map(self.parents.below, self._sought()))
-        return cast(list[N], [node for node in nodes if node.__class__ in kinds])
-
-    def _sought(self) -> Sequence[int]:
-        return range(len(self.tree.body)) if self.sought is None else sorted(self.sought)
+        return cast(list[N], [node for node in self._below_all(self.sought) if node.__class__ in kinds])
 
     def nodes_near(self, pattern: re.Pattern[str]) -> Iterator[ast.AST]:
-        """The nodes of those statements of the outermost level, classes and functions, in which a pattern is found."""
+        """The nodes of those parts in which a pattern is found."""
         text = self.source.text
 
         def search(at: int) -> int:
@@ -226,25 +251,18 @@ class Module:
 
         yield from self._below_all(self._near(search))
 
-    def _below_all(self, indices: Iterable[int]) -> Iterator[ast.AST]:
-        return chain.from_iterable(map(self.parents.below, sorted(indices)))
+    def _below_all(self, some: Iterable[ast.stmt]) -> Iterator[ast.AST]:
+        return chain.from_iterable(map(self.parents.below, some))
 
-    def _near(self, search: Callable[[int], int]) -> set[int]:
-        """The statements of the outermost level that hold what `search` finds from an offset on (-1: nothing)."""
-        text = self.source.text
-        if self._offsets is None:
-            self._offsets = list(_offsets(text, self.parents.begin))
-        near: set[int] = set()
-        at = search(0)
+    def _near(self, search: Callable[[int], int]) -> list[ast.stmt]:
+        """The parts that hold what `search` finds from an offset on (-1: nothing), in their order."""
+        text, near = self.source.text, dict[ast.stmt, None]()
+        row, before, at = 1, 0, search(0)
         while at >= 0:
-            index = after = bisect_right(self._offsets, at)
-            while index > 0:
-                index -= 1
-                near.add(index)
-                if text.find("\n", self._offsets[index], at) >= 0:
-                    break  # else the statement before may end in the row in which this one begins
-            at = search(self._offsets[after]) if after < len(self._offsets) else -1
-        return near
+            row += text.count("\n", before, at)
+            near.update(dict.fromkeys(reversed(self.parents.around(row))))
+            before, at = at, search(at + 1)
+        return list(near)
 
     def _by_name(self, naming: Naming[Any, N], name: str, written: str) -> list[N]:
         """What `naming` finds under a name; of a file that is only looked up in, where that is `written` behind it."""
@@ -255,16 +273,16 @@ class Module:
                 for key, found in naming.named(node):
                     kept.setdefault(key, []).append(found)
         if not self.whole and name not in kept:
-            near = sorted(self._near(_search(self.source.text, name, behind=written)))
-            kept[name] = [found for index in near for found in self._named_below(naming, index).get(name, ())]
+            near = self._near(_search(self.source.text, name, behind=written))
+            kept[name] = [found for part in near for found in self._named_below(naming, part).get(name, ())]
         return kept.get(name, [])
 
-    def _named_below(self, naming: Naming[Any, N], index: int) -> dict[str, list[N]]:
-        """What `naming` finds in a statement of the outermost level, by name."""
-        key = (naming, index)
+    def _named_below(self, naming: Naming[Any, N], part: ast.stmt) -> dict[str, list[N]]:
+        """What `naming` finds in a part, by name."""
+        key = (naming, part)
         if key not in self._below:
             found: dict[str, list[Any]] = {}
-            for node in self.parents.below(index):
+            for node in self.parents.below(part):
                 if node.__class__ is naming.kind:
                     for name, one in naming.named(node):
                         found.setdefault(name, []).append(one)
@@ -290,6 +308,10 @@ class Module:
     def references(self, name: str) -> list[ast.Call]:
         """Calls with a plain name among their arguments."""
         return self._by_name(REFERENCES, name, r"\b")
+
+    def defined(self, name: str) -> list[ast.FunctionDef]:
+        """Functions by their names."""
+        return self._by_name(DEFINITIONS, name, r"[\s\\]*[(\[]")
 
     def numbers(self, name: str) -> list[ast.Constant]:
         """Constants that are assigned to an attribute of plain names: `args.lr = 0.1`."""
@@ -395,16 +417,22 @@ class Module:
             names[name] = block_leaving(scope.body, name)
         return names[name]
 
-    def attributes(self, cls: ast.ClassDef) -> dict[str, list[Assigned]]:
-        """Values that the methods of a class assign to attributes of `self`, by name."""
-        if cls not in self._attributes:
+    def attributes(self, cls: ast.ClassDef, name: str) -> Iterator[Assigned]:
+        """What the methods of a class assign to an attribute of `self`."""
+        for method in cls.body:
+            if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
+                later = unread(method)
+                if later is None or name in later.text:
+                    yield from self._assigned(method).get(name, ())
+
+    def _assigned(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, list[Assigned]]:
+        """What a method assigns to attributes of `self`, by their names."""
+        if method not in self._attributes:
             found: dict[str, list[Assigned]] = {}
-            for method in cls.body:
-                if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and method.args.args:
-                    for name, value, path in _attributes(method, method.args.args[0].arg):
-                        found.setdefault(name, []).append((method, value, path))
-            self._attributes[cls] = found
-        return self._attributes[cls]
+            for name, value, path in _attributes(method, method.args.args[0].arg) if method.args.args else ():
+                found.setdefault(name, []).append((method, value, path))
+            self._attributes[method] = found
+        return self._attributes[method]
 
     def mutations(self, scope: Scope) -> dict[str, list[ast.stmt]]:
         """Statements of a scope that change a named container: `x.append(..)`, `x[k] = v`, `x[k].append(..)`."""
@@ -449,6 +477,10 @@ def _referring(node: ast.Call) -> Iterator[tuple[str, ast.Call]]:
             yield given.id, node
 
 
+def _defined(node: ast.FunctionDef) -> Iterator[tuple[str, ast.FunctionDef]]:
+    yield node.name, node
+
+
 def _set(node: ast.Assign) -> Iterator[tuple[str, ast.Constant]]:
     match node:
         case ast.Assign([ast.Attribute(ast.Name(), name)], ast.Constant() as value):
@@ -462,6 +494,7 @@ def _changed(node: ast.AugAssign) -> Iterator[tuple[str, ast.AugAssign]]:
 
 CALLS = Naming(ast.Call, _called)
 REFERENCES = Naming(ast.Call, _referring)
+DEFINITIONS = Naming(ast.FunctionDef, _defined)
 NUMBERS = Naming(ast.Assign, _set)
 CHANGES = Naming(ast.AugAssign, _changed)
 
@@ -482,16 +515,6 @@ def _search(text: str, word: str, behind: str, begins: bool = False) -> Callable
         return -1
 
     return search
-
-
-def _offsets(text: str, rows: list[int]) -> Iterator[int]:
-    """Where rows, counted from 1 and in order, begin in a text."""
-    row, at = 1, 0
-    for wanted in rows:
-        while row < wanted:
-            at = text.index("\n", at) + 1
-            row += 1
-        yield at
 
 
 def changed_by(statement: ast.stmt) -> Iterator[str]:
