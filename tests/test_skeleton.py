@@ -24,6 +24,7 @@ OWN = sorted(HOME.rglob("*.py"), key=lambda path: -path.stat().st_size)[:40]
 
 TRICKY = {
     "decorators": "@one\n@two(\n    3,\n)\ndef f():\n    pass\n@three\n\n# between\nclass C: pass\n",
+    "decorators at the margin": "@one(\n1,\nx='(',\n)\n@two([\n2])\ndef f(): pass\n@three(\n3)\nclass C: pass\n",
     "brackets at the margin": "def f(\n    a,\n) -> int:\n    return [\n1, 2,\n]\n\nx = 1\n",
     "strings at the margin": (
         'def f():\n    """text\ndef g():\n    pass\n"""\n    return """\n""".join(x)\n\nclass C:\n    pass\n'

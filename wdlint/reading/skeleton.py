@@ -108,7 +108,7 @@ def _definitions(text: str, indent: int = 0) -> Iterator[_Definition]:
     decorator: int | None = None
     row = at = began = 0
     for match in _statement(indent).finditer("\n" + code):  # so that the place of a match is that of its row
-        if begun is not None and not _balanced(code[began : match.start()]):
+        if (begun is not None or decorator is not None) and not _balanced(code[began : match.start()]):
             continue
         row += code.count("\n", at, match.start())
         at = match.start()
@@ -117,7 +117,7 @@ def _definitions(text: str, indent: int = 0) -> Iterator[_Definition]:
             begun = None
         if match[2]:
             begun = (match[2], match[3], row, row if decorator is None else decorator)
-            began = at
+        began = at
         decorator = (row if decorator is None else decorator) if match[1] else None
     if begun is not None:
         yield _Definition(*begun, row + code.count("\n", at) + 1)
