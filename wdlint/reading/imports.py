@@ -114,12 +114,38 @@ def starred(project: Project, path: Path, name: str) -> Path | str | None:
     package that stars hundreds of modules is not parsed for one name.
     """
     token = name.encode()
-    defined = re.compile(
+    external: str | None = None
+    for found in project.stars(path):
+        if isinstance(found, str):
+            external = external or found
+        elif (b" %b " % token in project.digest(found).words and _imports(project, found, name)) or (
+            token in (data := project.content(found)) and _defined(token).search(data)
+        ):
+            return found
+    return external
+
+
+@lru_cache(maxsize=1)
+def _defined(name: bytes) -> re.Pattern[bytes]:
+    """What finds where a name is bound."""
+    return re.compile(
         rb"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+%b\b|^[ \t]*%b[ \t]*(?::[^=\n]+)?=[^=]|\bas[ \t]+%b\b"
-        % ((token,) * 3),
+        % ((name,) * 3),
         re.MULTILINE,
     )
-    external: str | None = None
+
+
+def _imports(project: Project, path: Path, name: str) -> bool:
+    """Whether a file has a name by importing it."""
+    return any(
+        name in other.names or (not other.names and other.module.partition(".")[0] == name)
+        for other in project.imports_of(path)
+    )
+
+
+def stars(project: Project, path: Path) -> Iterator[Path | str]:
+    """What a file has names of through `from ... import *`, what counts most first: files of the project, and the
+    dotted names of external modules."""
     seen = {path}
     stack = [path]
     while stack and len(seen) < MOST_STARRED:
@@ -128,19 +154,12 @@ def starred(project: Project, path: Path, name: str) -> Path | str | None:
             if statement.names != ("*",):
                 continue
             found = source_file(project, here, statement.level, statement.module)
-            if found is None:
-                external = external or (statement.module if statement.level == 0 else None)
-            elif found not in seen:
+            if found is not None and found not in seen:
                 seen.add(found)
-                named = any(
-                    name in other.names or (not other.names and other.module.partition(".")[0] == name)
-                    for other in project.imports_of(found)
-                )
-                data = project.content(found)
-                if named or (token in data and defined.search(data)):
-                    return found
+                yield found
                 stack.append(found)
-    return external
+            elif found is None and statement.level == 0:
+                yield statement.module
 
 
 MOST_PASSED_ON = 4  # files that pass a name on, one to the next

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, tee
 from pathlib import Path
 
 from wdlint.discovery import PROJECT_MARKS
 from wdlint.reading.content import UnreadableFile, read_bytes
 from wdlint.reading.digest import ASKED, Digest, Index, digest
-from wdlint.reading.imports import Import, imported, initial, module_file, targets
+from wdlint.reading.imports import Import, imported, initial, module_file, stars, targets
 from wdlint.reading.skeleton import skeleton, unread
 from wdlint.reading.text import Source, parse, read_source
 from wdlint.reading.tree import Module
@@ -45,6 +45,7 @@ class Project:
     _importers: dict[str, dict[Path, list[Path]]] = field(default_factory=dict)
     _contents: dict[Path, bytes] = field(default_factory=dict)
     _statements: dict[Path, tuple[Import, ...]] = field(default_factory=dict)
+    _starred: dict[Path, Iterator[Path | str]] = field(default_factory=dict)
     _functions: Index | None = None  # by the names of those that it defines
     _definers: dict[str, list[Path]] = field(default_factory=dict)
     _mentioning: dict[str, tuple[Path, ...]] = field(default_factory=dict)
@@ -219,6 +220,11 @@ class Project:
         if path not in self._statements:
             self._statements[path] = tuple(chain.from_iterable(map(imported, self.digest(path).statements)))
         return self._statements[path]
+
+    def stars(self, path: Path) -> Iterator[Path | str]:
+        """What a file has names of through `from ... import *`, found out as far as it is asked for."""
+        self._starred[path], found = tee(self._starred[path] if path in self._starred else stars(self, path))
+        return found
 
     def defines_method(self, name: str) -> bool:
         """Whether any file of the project defines a function of that name."""
