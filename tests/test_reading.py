@@ -172,6 +172,11 @@ def test_star_imports(read: Read) -> None:
     assert plain(read("from torch.optim import *\nprobe(AdamW)")) == {"torch.optim.AdamW"}
     assert plain(read("from names import *\nprobe(WD)", names="WD = 0.1")) == {0.1}
     assert plain(read("from a import *\nprobe(WD)", a="from b import *", b="WD = 0.2")) == {0.2}
+    both = "from a import *\nfrom b import *\nprobe(WD)"
+    assert plain(read(both, a="WD = 0.1", b="WD = 0.2")) == {0.2}
+    assert plain(read(both, a="WD = 0.1", b="WD = 0.2\n__all__ = ['LR']  # nothing else\n")) == {0.1}
+    assert plain(read(both, a="WD = 0.1", b="__all__ = [\n    'LR',  # and\n    'WD',\n]\nWD = 0.2")) == {0.2}
+    assert plain(read(both, a="WD = 0.1", b="WD = 0.2\n__all__ = ['LR'] + names")) == {0.2}
 
 
 @pytest.mark.parametrize("packages", [(), ("pkg/__init__.py", "pkg/inner/__init__.py")], ids=["folders", "packages"])

@@ -14,16 +14,23 @@ ASKED = (b"no_weight_decay", b"add_argument")  # texts that many files are asked
 _WORD = re.compile(rb"[\w\x80-\xff]+")
 _DEFINED = re.compile(rb"def (\w+)\(")
 _BETWEEN = b"\0"
+_ALL = b"__all__"
+_COMMENT = re.compile(rb"#[^\n]*")
+_EXPORTED = re.compile(
+    rb"(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*[\[(]((?:\s|,|\"\w+\"|'\w+'|#[^\n]*)*)[\])][ \t]*(?=[\r\n#]|\Z)"
+)
 
 
 class Digest(NamedTuple):
     """`imports`: the import statements as they stand, a NUL between two. `words`: what is named in them, and `defined`:
-    the names of all functions, a space around each. `texts`: those of ASKED that the file holds."""
+    the names of all functions, a space around each. `texts`: those of ASKED that the file holds. `exported`: what
+    `__all__` lists, a space around each name; None where that is not plain."""
 
     imports: bytes
     words: bytes
     defined: bytes
     texts: tuple[bytes, ...]
+    exported: bytes | None
 
     @property
     def statements(self) -> list[bytes]:
@@ -39,7 +46,16 @@ def digest(data: bytes) -> Digest:
         b" %b " % b" ".join(set(_WORD.findall(imports))),
         b" %b " % b" ".join(set(_DEFINED.findall(data))),
         tuple(text for text in ASKED if text in data),
+        _exported(data),
     )
+
+
+def _exported(data: bytes) -> bytes | None:
+    at = data.find(_ALL)
+    if at < 0 or data[at - 1 : at] not in (b"", b"\n") or data.find(_ALL, at + 1) >= 0:
+        return None
+    listed = _EXPORTED.match(data, at + len(_ALL))
+    return b" %b " % b" ".join(_WORD.findall(_COMMENT.sub(b"", listed[1]))) if listed is not None else None
 
 
 class Index:

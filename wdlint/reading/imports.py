@@ -118,7 +118,10 @@ def starred(project: Project, path: Path, name: str) -> Path | str | None:
     for found in project.stars(path):
         if isinstance(found, str):
             external = external or found
-        elif (b" %b " % token in project.digest(found).words and _imports(project, found, name)) or (
+        elif (exported := project.exported(found)) is not None:
+            if b" %b " % token in exported:
+                return found
+        elif _imports(project, found, name) or (
             token in (data := project.content(found)) and _defined(token).search(data)
         ):
             return found
@@ -137,7 +140,7 @@ def _defined(name: bytes) -> re.Pattern[bytes]:
 
 def _imports(project: Project, path: Path, name: str) -> bool:
     """Whether a file has a name by importing it."""
-    return any(
+    return b" %b " % name.encode() in project.digest(path).words and any(
         name in other.names or (not other.names and other.module.partition(".")[0] == name)
         for other in project.imports_of(path)
     )

@@ -269,6 +269,11 @@ class Project:
         self._read.add(path)
         return self._holds(path, token)
 
+    def exported(self, path: Path) -> bytes | None:
+        """What a file's `__all__` lists, a space around each name; None where that is not known."""
+        self._read.add(path)
+        return self.digest(path).exported
+
     def content(self, path: Path) -> bytes:
         """The bytes of a file, kept while they are few; empty when it cannot be read."""
         self._read.add(path)
