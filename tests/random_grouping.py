@@ -198,6 +198,7 @@ class Writer:
     count: int = 0
     used: set[str] = field(default_factory=set)
     flags: list[str] = field(default_factory=list)  # what nobody knows the values of
+    settles: bool = False  # whether they are given other values on the way
     numbers: list[str] = field(default_factory=list)  # the same, of numbers that sizes are compared with
 
     def pick(self, *options: str) -> str:
@@ -923,8 +924,45 @@ class Writer:
     def flag(self) -> str:
         return self.rnd.choice(self.flags)
 
+    def settle(self) -> None:
+        """Give a flag another value, in one way or another; or make a list of what holds flags."""
+        flag, number = self.flag(), self.rnd.randrange(len(self.flags))
+        value = self.pick(
+            "True", "False", "1", f"not {flag}", f"{flag} and {self.flag()}", "len(list(model.children())) > 1"
+        )
+        match self.rnd.randrange(10):
+            case 0:
+                self.line(f"args.f{number} = {value}")
+            case 1:
+                self.line(f"if {flag}: args.f{number} = {value}")
+            case 2:
+                self.line(f"def tell(): args.f{number} = {value}")
+                self.line("tell()")
+            case 3:
+                self.line(f"def tell(given): given.f{number} = {value.replace('args.', 'given.')}")
+                self.line(f"tell({self.pick('args', 'given=args')})")
+            case 4:
+                self.line(f'setattr(args, "f{number}", {value})')
+            case 5:
+                self.line(f'{self.pick("vars(args)", "args.__dict__")}["f{number}"] = {value}')
+            case 6:
+                self.line("other = args")
+                self.line(f"other.f{number} = {value}")
+            case 7:
+                self.line(f"args.words = {self.pick(repr(['bias']), 'WORDS', 'list(WORDS)', '[]')}")
+                self.line(f"words = {self.pick('args.words', 'list(args.words)', '(args, args.words)[1]')}")
+                self.line(f"words{self.pick('', '[:]')} += {self.pick(repr(['fc']), repr(['weight']))}")
+                self.add("wordlist", self.pick("args.words", "words"))
+            case 8:
+                self.line(f"args.f{number} {self.pick('|', '&')}= {self.pick('True', 'False', flag)}")
+            case 9:
+                self.line(f"for args.f{number} in {self.pick('(True, False)', '[]', f'[{flag}]')}: pass")
+
     def unknown(self) -> None:
         """Something that happens under a flag, or otherwise than without it."""
+        if self.settles and self.chance(0.3):
+            self.settle()
+            return
         one, two = self.lists()
         test = self.pick(
             self.flag(), f"not {self.flag()}", f"{self.flag()} and {self.flag()}", f"{self.flag()} or {self.flag()}"
@@ -1030,11 +1068,27 @@ class Writer:
             self.line("return optimizer")
 
 
-def program(rnd: Random, flags: int = 0, numbers: int = 0) -> str:
-    """The text of a random function `build(model, args)`, after the prelude; `args` has so many flags, and numbers."""
-    writer = Writer(rnd, flags=[f"args.f{number}" for number in range(flags)])
+PARSER = """\
+import argparse
+
+PARSER = argparse.ArgumentParser()
+{}
+
+"""
+
+
+def program(rnd: Random, flags: int = 0, numbers: int = 0, *, parsed: bool = False) -> str:
+    """The text of a random function `build(model, args)`, after the prelude; `args` has so many flags, and numbers.
+    With `parsed` it is `build(model, given)`, which parses the flags, and may change them.
+    """
+    writer = Writer(rnd, flags=[f"args.f{number}" for number in range(flags)], settles=parsed)
     writer.numbers = [f"args.n{number}" for number in range(numbers)]
-    writer.lines.append("def build(model, args):")
+    if parsed:
+        adding = (f'PARSER.add_argument("--f{number}", type=int, required=True)' for number in range(flags))
+        writer.lines += PARSER.format("\n".join(adding)).splitlines()
+        writer.lines += ["def build(model, given):", "    args = PARSER.parse_args(given)"]
+    else:
+        writer.lines.append("def build(model, args):")
     for _ in range(rnd.randrange(1, 6) if not numbers else rnd.randrange(1, 3)):
         (writer.shaped if numbers and rnd.random() < 0.4 else writer.statement)()
         for _ in range(rnd.randrange(3) if flags else 0):

@@ -34,7 +34,7 @@ from random_grouping import PRELUDE, model, program  # noqa: E402
 
 from wdlint.facts.assignment import Assignment, Failed, assignments  # noqa: E402
 from wdlint.facts.optimizers import OptimizerSite, sites  # noqa: E402
-from wdlint.grouping.slicing import relevant  # noqa: E402
+from wdlint.grouping.slicing import relevant_to  # noqa: E402
 from wdlint.models.atlas_generate import bearing  # noqa: E402
 from wdlint.models.kinds import classify  # noqa: E402
 from wdlint.models.parameters import Inventory, Origin, Parameter, from_raw  # noqa: E402
@@ -88,8 +88,9 @@ def executed(text: str, whole: Any, flags: tuple[bool, ...] = (), numbers: tuple
     try:
         options = {f"f{number}": flag for number, flag in enumerate(flags)}
         options |= {f"n{number}": size for number, size in enumerate(numbers)}
+        given = [word for name, value in options.items() for word in (f"--{name}", str(int(value)))]
         with limited():
-            module.build(whole, types.SimpleNamespace(**options))
+            module.build(whole, given if hasattr(module, "PARSER") else types.SimpleNamespace(**options))
     except Exception as error:
         return error
     return found
@@ -169,17 +170,19 @@ def difference(seed_model: Random, seed_code: Random, bare: bool, count: Counter
     return ""
 
 
-def unforeseen(seed_model: Random, seed_code: Random, bare: bool, count: Counter[str]) -> str:
+def unforeseen(seed_model: Random, seed_code: Random, bare: bool, count: Counter[str], *, parsed: bool = False) -> str:
     """What execution gives with some values of flags, and the interpreter in none of its ways; "" when nothing."""
     whole = model(seed_model, PRELUDE_MODULE)
     if not list(whole.parameters()):
         return ""
-    text = PRELUDE + program(seed_code, FLAGS)
+    text = PRELUDE + program(seed_code, FLAGS, parsed=parsed)
     known = inventory(whole, bare)
     ways = list(assignments(site_of(text), known))
     count["examples"] += 1
     if any(isinstance(way, Failed) and not way.raises for way in ways):
         return ""
+    if any(way.unsure for way in ways if isinstance(way, Assignment)):
+        return ""  # what is frozen is not known, and that is said
     count["answered"] += 1
     count["ways"] += len(ways)
     answers = [interpreted(way) for way in ways if isinstance(way, Assignment)]
@@ -255,7 +258,8 @@ def bears(text: str, error: Exception) -> bool:
     """Whether what raises is a statement that bears on the groups: others are not looked at."""
     module = Project(FOLDER).checked(Source(FOLDER / "generated.py", "generated.py", text, (text,)))
     function = next(one for one in module.tree.body if isinstance(one, ast.FunctionDef) and one.name == "build")
-    chosen = relevant(module, function.body, {"groups"}, returns=False)
+    (site,) = (node for node in ast.walk(function) if isinstance(node, ast.Call) and ast.unparse(node.func) == "AdamW")
+    chosen = relevant_to(module, function, (site.args[0],))
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_code.co_name != "build":
         frame = frame.tb_next
@@ -284,9 +288,9 @@ def test_random_code_is_followed_as_it_runs(seed_model: int, seed_code: int, bar
 
 
 @SETTINGS
-@given(strategies.integers(0, 2**62), strategies.integers(0, 2**62), strategies.booleans())
-def test_what_flags_may_do_is_among_the_ways(seed_model: int, seed_code: int, bare: bool) -> None:
-    found = unforeseen(Random(seed_model), Random(seed_code), bare, FLAGGED)
+@given(strategies.integers(0, 2**62), strategies.integers(0, 2**62), strategies.booleans(), strategies.booleans())
+def test_what_flags_may_do_is_among_the_ways(seed_model: int, seed_code: int, bare: bool, parsed: bool) -> None:
+    found = unforeseen(Random(seed_model), Random(seed_code), bare, FLAGGED, parsed=parsed)
     assert not found, found
 
 

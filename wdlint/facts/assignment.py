@@ -310,13 +310,12 @@ def _told_by(site: OptimizerSite, node: ast.expr, module: Module, built: Invento
     from wdlint.grouping import narrowing
     from wdlint.grouping.liveness import statements_run
     from wdlint.grouping.scopes import parameters
-    from wdlint.grouping.slicing import free, relevant
+    from wdlint.grouping.slicing import relevant_to
 
     owner = module.scope(node)
-    body = getattr(owner, "body", None)
-    if not isinstance(body, list) or any(True for _ in _added(site)):
+    if isinstance(owner, ast.Lambda) or any(True for _ in _added(site)):
         return "groups", site.call, id(built)
-    chosen = relevant(module, body, free(node), parameters(owner), returns=False)
+    chosen = relevant_to(module, owner, (node,), parameters(owner))
     before = tuple(statements_run(Scope(module, owner, chosen=chosen, goal=(node,))))
     usual = _written(site, {})
     told = (

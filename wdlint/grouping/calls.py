@@ -187,7 +187,7 @@ def invoke(run: Interpreter, function: Function, args: list[Any], kwargs: dict[s
 
 @lru_cache(maxsize=256)
 def _slice(module: Module, node: ast.FunctionDef) -> frozenset[ast.stmt]:
-    return relevant(module, node.body, lasting(node), parameters(node), returns=True)
+    return relevant(module, node, lasting(node), parameters(node))
 
 
 @lru_cache(maxsize=256)

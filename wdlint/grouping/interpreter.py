@@ -22,7 +22,7 @@ from wdlint.grouping import calls, expressions, modules, operations, scopes, siz
 from wdlint.grouping.bare import Rounds
 from wdlint.grouping.meeting import MOST, Activation, Meeting, Met
 from wdlint.grouping.narrowing import Decided
-from wdlint.grouping.slicing import free, relevant
+from wdlint.grouping.slicing import relevant_to
 from wdlint.grouping.values import (
     Bare,
     Forced,
@@ -147,14 +147,12 @@ class Interpreter:
         self.entries.append(owner)
         try:
             scope = Scope(module, owner)
-            body = getattr(owner, "body", None)
-            if not isinstance(body, list):
+            if isinstance(owner, ast.Lambda):
                 return [self._value(node, scope) for node in nodes]
-            names = {name for node in nodes for name in free(node)}
-            scope.chosen = relevant(module, body, names, scopes.parameters(owner), returns=False)
+            scope.chosen = relevant_to(module, owner, nodes, scopes.parameters(owner))
             scope.goal = nodes
             with self.active(scope):
-                statements.reach(self, body, scope, nodes[0])
+                statements.reach(self, owner.body, scope, nodes[0])
                 return [self._value(node, scope) for node in nodes]
         finally:
             self.entries.pop()

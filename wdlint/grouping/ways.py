@@ -118,7 +118,11 @@ class Ways:
             if not self.late:
                 return None
             self.running = self.late.popleft()
-        return Choices({**(self.usual or {}), **dict(self.running.turned)})
+        turned = dict(self.running.turned)
+        # where the first of several answers is turned round, the others are given as before
+        anew = {about for about, nth in turned if nth == 0}
+        usual = {one: way for one, way in (self.usual or {}).items() if one[1] == 0 or one[0] not in anew}
+        return Choices({**usual, **turned})
 
     @property
     def optional(self) -> bool:
