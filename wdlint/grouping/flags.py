@@ -6,6 +6,7 @@ Such an attribute cannot be changed in place: whoever is given it changes nothin
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
@@ -64,6 +65,7 @@ def _is_rebound(module: Module, name: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=1024)
 def _bindings(owner: ast.AST) -> dict[str, list[ast.expr | None]]:
     """What each name of a function is bound to, None where that is no value of its own; nested functions left out."""
     found: dict[str, list[ast.expr | None]] = {}
@@ -138,15 +140,18 @@ def _is_given(module: Module, function: ast.AST, place: int, asking: Asking) -> 
     if _functions(module).get(name) != [function]:
         return False
     calls = [call for call in module.calls(name) if isinstance(call.func, ast.Name)]
-    called = {id(call.func) for call in calls}
-    if any(isinstance(node, ast.Name) and node.id == name and id(node) not in called for node in module.nodes):
-        return False
-    return bool(calls) and all(
+    return len(calls) == _uses(module)[name] > 0 and all(
         place < len(call.args)
         and not any(isinstance(arg, ast.Starred) for arg in call.args)
         and _is_parsed(module, module.scope(call), call.args[place], asking)
         for call in calls
     )
+
+
+@lru_cache(maxsize=256)
+def _uses(module: Module) -> Counter[str]:
+    """How often each name stands in a file."""
+    return Counter(node.id for node in module.nodes if isinstance(node, ast.Name))
 
 
 @lru_cache(maxsize=256)
