@@ -17,14 +17,17 @@ PARSING = """\
 import argparse
 from torch.optim import AdamW
 
-def parse():
+def parse(given=None):
     parser = argparse.ArgumentParser()
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.1)
     parser.add_argument("--name")
     parser.add_argument("--words", nargs="+", default=["bias"])
     parser.add_argument("--kinds", default=KINDS)
-    args = parser.parse_args()
+    if given is not None:
+        args = parser.parse_args(given)
+    else:
+        args = parser.parse_args()
     return args
 
 def spared(args, held):

@@ -40,14 +40,14 @@ Asking = tuple[ast.AST, ...]  # functions that are being asked about
 
 
 def _parsed_names(module: Module, owner: ast.AST, asking: Asking) -> frozenset[str]:
-    """The names of a function that are bound once, to what a command line was parsed into."""
+    """The names of a function that are bound to nothing but what a command line was parsed into."""
     if owner in asking:
         return frozenset()
     asking = (*asking, owner)
     bindings = _bindings(owner)
     found = set()
     for name, values in bindings.items():
-        if len(values) == 1 and values[0] is not None and _parses(module, owner, values[0], asking):
+        if all(value is not None and _parses(module, owner, value, asking) for value in values):
             found.add(name)
     for name, place in _places(owner).items():
         if name not in bindings and _is_given(module, owner, place, asking):
