@@ -195,9 +195,8 @@ def _found(context: Context, wanted: frozenset[str]) -> _Found:
         if isinstance(fact, Unresolved):
             found.unresolved.append(fact)
             continue
-        if kind in ("OptimizerSite", "TrainerArguments"):
-            found = found._replace(sites=found.sites + 1)
         if kind == "OptimizerSite":
+            found = found._replace(sites=found.sites + 1)
             found.unresolved.extend(_unfollowed(fact))
         for check in _checks(kind, context.settings.codes):
             found.findings.extend(check(fact, context))
