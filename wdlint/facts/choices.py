@@ -9,7 +9,7 @@ from wdlint.reading import callers
 from wdlint.reading.evaluate import GLANCE, Evaluator, parameters
 from wdlint.reading.selections import Formula, is_whole, tells_kinds
 from wdlint.reading.text import extent_of
-from wdlint.reading.tree import SCOPES, Module, terminates, walk
+from wdlint.reading.tree import SCOPES, Module, running, terminates, walk
 from wdlint.reading.values import Collection, Known, Origin, Value, alternatives, number
 from wdlint.records import dataclass
 
@@ -87,23 +87,20 @@ def _in_function(evaluator: Evaluator, module: Module, function: ast.FunctionDef
 
 def _zero_tests(root: ast.AST) -> Iterator[tuple[ast.expr, str, bool]]:
     """Conditions that compare a name with 0: (condition, name, whether it holds for what is not 0)."""
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.If | ast.IfExp):
-            match node.test:
-                case ast.Name(name):
-                    yield node.test, name, True
-                case ast.UnaryOp(ast.Not(), ast.Name(name)):
-                    yield node.test, name, False
-                case ast.Compare(ast.Name(name), [op], [ast.Constant(int() | float() as zero)]) if zero == 0:
-                    if isinstance(op, ast.Gt | ast.NotEq | ast.Eq | ast.LtE):
-                        yield node.test, name, isinstance(op, ast.Gt | ast.NotEq)
-                case ast.Compare(ast.Constant(int() | float() as zero), [op], [ast.Name(name)]) if zero == 0:
-                    if isinstance(op, ast.Lt | ast.NotEq | ast.Eq | ast.GtE):
-                        yield node.test, name, isinstance(op, ast.Lt | ast.NotEq)
-        if not isinstance(node, SCOPES):
-            stack.extend(reversed(list(ast.iter_child_nodes(node))))
+    for node in running([root]):
+        if not isinstance(node, ast.If | ast.IfExp):
+            continue
+        match node.test:
+            case ast.Name(name):
+                yield node.test, name, True
+            case ast.UnaryOp(ast.Not(), ast.Name(name)):
+                yield node.test, name, False
+            case ast.Compare(ast.Name(name), [op], [ast.Constant(int() | float() as zero)]) if zero == 0:
+                if isinstance(op, ast.Gt | ast.NotEq | ast.Eq | ast.LtE):
+                    yield node.test, name, isinstance(op, ast.Gt | ast.NotEq)
+            case ast.Compare(ast.Constant(int() | float() as zero), [op], [ast.Name(name)]) if zero == 0:
+                if isinstance(op, ast.Lt | ast.NotEq | ast.Eq | ast.GtE):
+                    yield node.test, name, isinstance(op, ast.Lt | ast.NotEq)
 
 
 def _is_decay(root: ast.AST, variable: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from wdlint.facts.optimizers import OptimizerSite, written_later
@@ -180,15 +181,17 @@ def _is_number(name: str, default: Value, kind: ast.expr | None) -> bool:
 
 def _region(evaluator: Evaluator, *modules: Module) -> list[Path] | None:
     """The files that a setting can reach; None where there are too many, or where code is loaded by name."""
-    starts = dict.fromkeys(module.path.absolute() for module in modules)
-    found = starts | dict.fromkeys(user for module in modules for user in evaluator.users(module))
-    left = list(found)
-    for here in left:  # grows
-        if len(found) > REGION:
-            return None
-        further = [path for path in evaluator.imported(here) if path not in found]
-        found |= dict.fromkeys(further)
-        left += further
+    found: dict[Path, None] = {}
+    starts = (module.path.absolute() for module in modules)
+    for some in (starts, chain.from_iterable(map(evaluator.users, modules))):  # the dearer question last
+        left = [path for path in dict.fromkeys(some) if path not in found]
+        found |= dict.fromkeys(left)
+        for here in left:  # grows
+            if len(found) > REGION:
+                return None
+            further = [path for path in evaluator.imported(here) if path not in found]
+            found |= dict.fromkeys(further)
+            left += further
     return list(found) if len(found) <= REGION else None
 
 

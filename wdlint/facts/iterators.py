@@ -19,6 +19,7 @@ from wdlint.reading.tree import (
     block_leaving,
     blocks,
     reaching,
+    running,
     statements_of,
     terminates,
     walk,
@@ -123,13 +124,9 @@ def _own_collection(evaluator: Evaluator, value: ast.expr) -> bool:
 def _loads(module: Module, scope: Scope) -> dict[str, list[ast.Name]]:
     """The uses of names whose code runs with the scope itself, in the order of the text."""
     found: dict[str, list[ast.Name]] = {}
-    stack: list[ast.AST] = list(reversed(scope.body)) if not isinstance(scope, ast.Lambda) else []
-    while stack:
-        node = stack.pop()
+    for node in running(scope.body) if not isinstance(scope, ast.Lambda) else ():
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             found.setdefault(node.id, []).append(node)
-        if not isinstance(node, SCOPES):
-            stack.extend(reversed(list(ast.iter_child_nodes(node))))
     return found
 
 

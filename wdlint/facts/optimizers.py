@@ -15,7 +15,7 @@ from wdlint.optimizers.registry import Law
 from wdlint.reading import calls
 from wdlint.reading.evaluate import GLANCE, Evaluator, Frame
 from wdlint.reading.growing import grows
-from wdlint.reading.scout import ORDINARY
+from wdlint.reading.scout import is_ordinary
 from wdlint.reading.tree import Module, statements_of, walk
 from wdlint.reading.values import (
     ClassThing,
@@ -463,15 +463,15 @@ def _may_build(node: ast.Call, names: frozenset[str], module: Module) -> bool:
             return False
     if leaf in names:
         return True
-    if leaf in calls.MEMBERS or leaf in ORDINARY or leaf in ("partial", "add_argument", "field"):
-        return False
     keywords = {keyword.arg for keyword in node.keywords}
-    if "weight_decay" in keywords or "params" in keywords:
-        return True
-    if "lr" in keywords and node.args:
-        return True
     first = node.args[0] if node.args else None
-    match first:
+    if not ({"weight_decay", "params"} & keywords or ("lr" in keywords and node.args) or _may_be_parameters(first)):
+        return False
+    return not (leaf in calls.MEMBERS or is_ordinary(leaf) or leaf in ("partial", "add_argument", "field"))
+
+
+def _may_be_parameters(node: ast.expr | None) -> bool:
+    match node:
         case ast.Call(ast.Attribute(_, "parameters" | "named_parameters")):
             return True
         case ast.Name(name):

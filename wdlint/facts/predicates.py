@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, takewhile
 from typing import cast
 
@@ -212,7 +212,7 @@ def letter_tests(evaluator: Evaluator, module: Module) -> Iterator[LetterTest]:
         for variable, iterable, tests in _iterations(node):
             hays = (hay for test in tests for hay in _haystacks(test, variable))
             needles = [hay for hay in hays if not isinstance(hay, _DISPLAYS)]
-            if not needles or not _may_be_string(module, iterable):
+            if not needles or not _may_be_string(module, iterable) or _is_indexed(node, variable, (iterable, *needles)):
                 continue
             evaluator.begin(GLANCE)
             match evaluator.evaluate(iterable, evaluator.frame(module)):
@@ -269,6 +269,18 @@ def _may_be_string(module: Module, iterable: ast.expr) -> bool:
                 one.kind == "assign" and not one.path and isinstance(one.value, _DISPLAYS) for one in bound
             )
     return not isinstance(iterable, _DISPLAYS)
+
+
+def _is_indexed(loop: ast.AST, variable: str, some: Iterable[ast.expr]) -> bool:
+    """Whether a loop's variable is an index of one of some expressions in it, so that this is no string."""
+    texts = set(map(ast.unparse, some))
+    return any(
+        isinstance(node, ast.Subscript)
+        and isinstance(node.slice, ast.Name)
+        and node.slice.id == variable
+        and ast.unparse(node.value) in texts
+        for node in walk(loop)
+    )
 
 
 def _local_bindings(module: Module, name: str, use: ast.AST) -> list[Binding]:

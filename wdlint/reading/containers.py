@@ -409,9 +409,10 @@ def _exclusive(module: Module, one: ast.AST, two: ast.AST) -> bool:
 
 def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, frame: Frame, sure: bool) -> Value:
     """A container after a statement that changes it; `sure` says that the statement runs."""
-    for call in _pops(frame.module, statement, name):
-        keys = [evaluator.evaluate(argument, frame) for argument in call.args[:1]]
-        value = _taken(value, keys[0] if keys else None, sure)
+    for popped, call in frame.module.pops(statement):
+        if popped == name:
+            keys = [evaluator.evaluate(argument, frame) for argument in call.args[:1]]
+            value = _taken(value, keys[0] if keys else None, sure)
     if name not in changed_by(statement):
         return value
     match statement:
@@ -507,14 +508,6 @@ def _written(evaluator: Evaluator, value: Value, targets: Iterable[ast.expr], na
         change = partial(_assigned, key=key, new=new, key_node=target.slice, value_node=target, sure=False)
         value = _changed(value, _keys(evaluator, target.value, frame), change)
     return value
-
-
-def _pops(module: Module, statement: ast.stmt, name: str) -> Iterator[ast.Call]:
-    """`name.pop(…)` within a statement."""
-    for call in module.calls("pop"):
-        match call.func:
-            case ast.Attribute(ast.Name(receiver)) if receiver == name and module.statement(call) is statement:
-                yield call
 
 
 def _taken(value: Value, key: Value | None, sure: bool, emptied: bool = False) -> Value:

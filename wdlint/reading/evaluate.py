@@ -11,7 +11,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Bound
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -176,15 +176,16 @@ class Evaluator:
         """The project's files that import a file directly."""
         if here not in self._importing:
             word = here.parent.name if here.stem == "__init__" else here.stem
-            found = set(self.project.importers(word).get(here, ())) - {here}
-            self._importing[here] = tuple(sorted(found)[:MOST_USERS])
+            found = dict.fromkeys(self.project.importers(word).get(here, ()))
+            found.pop(here, None)
+            self._importing[here] = tuple(islice(found, MOST_USERS))
         return self._importing[here]
 
     def mentioning(self, paths: Iterable[Path], *words: str) -> Iterator[Module]:
         """Those files whose text holds all of the words, parsed."""
         tokens = [word.encode() for word in words]
         for path in paths:
-            if all(self.project.holds(path, token) for token in tokens):
+            if self.project.holds(path, *tokens):
                 module = self.visit(path)
                 if module is not None:
                     yield module

@@ -78,7 +78,7 @@ class Project:
     def files(self) -> list[Path]:
         """All Python files below the root, sorted."""
         if self._files is None:
-            self._files = sorted(_walk(self.root))
+            self._files = sorted(_walk(self.root), key=lambda path: path.parts)
         return self._files
 
     def checked(self, source: Source, may_hold: Callable[[str], bool] | None = None) -> Module:
@@ -264,10 +264,13 @@ class Project:
         self._read.update(self.files())
         return self._mentioning[words]
 
-    def holds(self, path: Path, token: bytes) -> bool:
-        """Whether a file holds a text."""
+    def holds(self, path: Path, *tokens: bytes) -> bool:
+        """Whether a file holds some texts."""
         self._read.add(path)
-        return self._holds(path, token)
+        for token in tokens:  # a generator would take as long as the question
+            if not self._holds(path, token):
+                return False
+        return True
 
     def exported(self, path: Path) -> bytes | None:
         """What a file's `__all__` lists, a space around each name; None where that is not known."""

@@ -29,10 +29,16 @@ ORDINARY = frozenset(
 # Others that build none, by their names; `partial(f, ...)` builds nothing yet. After a keyword stands no call.
 HARMLESS = frozenset(
     {
-        *ORDINARY, *keyword.kwlist, "partial", "add_argument", "field", "parameters", "named_parameters", "modules",
+        *keyword.kwlist, "partial", "add_argument", "field", "parameters", "named_parameters", "modules",
         "children", "named_modules", "named_children",
     }
 )  # fmt: skip
+
+
+def is_ordinary(name: str) -> bool:
+    """Whether what is called so builds no optimizer, whatever it is given: in place, PyTorch's names say, or a test."""
+    return name in ORDINARY or name.endswith("_") or name.startswith("assert")
+
 
 LONGEST = 1000  # bytes of an expression that are looked through
 _NEAR = 100  # bytes before a name
@@ -195,7 +201,7 @@ def _callee(code: bytes, at: int) -> str | None:
     defined, path, name = match[1], match[2].decode("latin-1"), match[3].decode("latin-1")
     if not name:
         return "" if code[max(0, at - _NEAR) : at].rstrip()[-1:] in (b")", b"]") else None
-    if defined is not None or name in HARMLESS or path.rstrip(".") in _FOREIGN:
+    if defined is not None or name in HARMLESS or is_ordinary(name) or path.rstrip(".") in _FOREIGN:
         return None
     if code[match.start() - 1 : match.start()] == b".":
         return ""

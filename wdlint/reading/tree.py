@@ -191,6 +191,7 @@ class Module:
     _named: dict[Naming[Any, Any], dict[str, list[Any]]] = field(default_factory=dict)
     _below: dict[tuple[Naming[Any, Any], ast.stmt], dict[str, list[Any]]] = field(default_factory=dict)
     _mutations: dict[ast.AST, dict[str, list[ast.stmt]]] = field(default_factory=dict)
+    _pops: dict[ast.stmt, list[tuple[str, ast.Call]]] | None = None
     _attributes: dict[ast.stmt, dict[str, list[Assigned]]] = field(default_factory=dict)
     _globals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
     _nonlocals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
@@ -438,18 +439,26 @@ class Module:
         """Statements of a scope that change a named container: `x.append(..)`, `x[k] = v`, `x[k].append(..)`."""
         if scope not in self._mutations:
             found: dict[str, list[ast.stmt]] = {}
-            for statement in statements_of(scope):
-                for name in changed_by(statement):
+            outer = self.statement(scope) if isinstance(scope, ast.Lambda) else None
+            for statement in statements_of(scope) if outer is None else (outer,):
+                for name in changed_by(statement) if outer is None else ():
                     found.setdefault(name, []).append(statement)
-            for call in self.calls("pop"):
-                statement_ = self.statement(call)
-                match call.func:
-                    case ast.Attribute(ast.Name(name)) if statement_ is not None and self.scope(call) is scope:
-                        if statement_ not in (known := found.setdefault(name, [])):
-                            known.append(statement_)
-                            known.sort(key=lambda one: one.lineno)
+                for name, call in self.pops(statement):
+                    if self.scope(call) is scope and statement not in (known := found.setdefault(name, [])):
+                        known.append(statement)
             self._mutations[scope] = found
         return self._mutations[scope]
+
+    def pops(self, statement: ast.stmt) -> list[tuple[str, ast.Call]]:
+        """`name.pop(..)` in a statement, but for those of statements within it."""
+        if self._pops is None:
+            self._pops = {}
+            for call in self.calls("pop"):
+                around = self.statement(call)
+                match call.func:
+                    case ast.Attribute(ast.Name(name)) if around is not None:
+                        self._pops.setdefault(around, []).append((name, call))
+        return self._pops.get(statement, [])
 
 
 def walk(root: ast.AST) -> list[ast.AST]:
@@ -462,6 +471,28 @@ def walk(root: ast.AST) -> list[ast.AST]:
                 found += value if None not in value else [child for child in value if child is not None]
             elif value is not None:
                 found.append(value)
+    return found
+
+
+def running(statements: Iterable[ast.AST]) -> list[ast.AST]:
+    """The nodes that run with some statements, in the order of the text: nested scopes, but nothing in them."""
+    found: list[ast.AST] = []
+    stack = list(statements)
+    stack.reverse()
+    while stack:
+        node = stack.pop()
+        found.append(node)
+        if isinstance(node, SCOPES):
+            continue
+        children: list[ast.AST] = []
+        for name in FIELDS[node.__class__]:
+            value = getattr(node, name)
+            if value.__class__ is list:
+                children += value if None not in value else [child for child in value if child is not None]
+            elif value is not None:
+                children.append(value)
+        children.reverse()
+        stack += children
     return found
 
 
