@@ -183,6 +183,9 @@ def _gives_function(project: Project, path: Path, statement: Import, name: str, 
         return submodule_file(project, path, statement.level, statement.module, name) is None
     token = name.encode()
     data = project.content(found)
+    for imported_ in project.digest(found).statements:
+        if token in imported_ and b" as " not in imported_:
+            data = data.replace(imported_, b"")  # a row of its names begins like an assignment to several
     other = rb"^[ \t]*(?:class[ \t]+%b\b|%b[ \t]*[:=,])|\bas[ \t]+%b\b" % ((token,) * 3)
     if re.search(other, data, re.MULTILINE) is not None:
         return False

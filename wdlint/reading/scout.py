@@ -30,7 +30,7 @@ ORDINARY = frozenset(
 HARMLESS = frozenset(
     {
         *keyword.kwlist, "partial", "add_argument", "field", "parameters", "named_parameters", "modules",
-        "children", "named_modules", "named_children",
+        "children", "named_modules", "named_children", "get_parameter", "get_submodule",
     }
 )  # fmt: skip
 
@@ -52,6 +52,7 @@ _TEXT = re.compile(
 )
 _GAP = rb"(?:\s|\\)*+"  # what may stand between two tokens
 _CALLEE = re.compile(rb"(?:(def|class)\s+)?((?:\w+\.)*)(\w*)\s*\Z")
+_ENTERED = re.compile(rb"(?:@|\bwith)\s*\Z")  # a decorator, or what a `with` enters
 # `f(params`: what the first argument of an optimizer may be called
 _NAMED = re.compile(rb"(?<=\()%b\w*%b[,)]" % (_GAP, _GAP))
 _MEMBERS = re.compile(rb"\.%b(?:named_)?parameters%b\(" % (_GAP, _GAP))
@@ -86,12 +87,13 @@ _LOOPED = re.compile(rb"\bfor\b(?:(?!\bin\b)[\w\s,()*])*\Z")
 _NAME = re.compile(rb"\w+")
 _LIBRARIES = (b"Trainer(", b"create_optimizer", b"build_optim_wrapper")
 _TRAINERS = (b"TrainingArguments", b"from trl", b"import trl")
+_COMMENT = re.compile(rb"#[^\n]*(?:wdlint|[Nn][Oo][Qq][Aa])")
 _LOOP = re.compile(rb"\bin\s*[(\[]")
 _WRITTEN = re.compile(rb"weight_decay[\"']\]")
 _SETTING = re.compile(rb"%b[=:](?!=)" % _GAP)
 _UNPACKED = re.compile(rb"Arguments%b\(" % _GAP)
 _IMPORT = b"import"
-_IMPORTED = re.compile(rb"[ \t]*from[^\n]*\bimport\b(?:[^\n(]*|[^\n]*\([^)]*\))")
+_IMPORTED = re.compile(rb"[ \t]*from[^\n]*\bimport\b[ \t\\]*(?:\([^)]*\)|[^\n(]*)")
 _DEFINED = re.compile(rb"\b(?:(def)|class)\s+\Z")
 _AS = re.compile(rb"\bas\s+\Z")
 _AS_BEHIND = re.compile(rb"\s+as\b")
@@ -203,11 +205,11 @@ def _callee(code: bytes, at: int) -> str | None:
         return "" if code[max(0, at - _NEAR) : at].rstrip()[-1:] in (b")", b"]") else None
     if defined is not None or name in HARMLESS or is_ordinary(name) or path.rstrip(".") in _FOREIGN:
         return None
-    if code[match.start() - 1 : match.start()] == b".":
-        return ""
-    if path in ("", "self.") and _is_function(code, name.encode()):
+    if _ENTERED.search(code, max(0, at - _NEAR), match.start()) is not None:
         return None
-    return name if not path else ""
+    if _is_function(code, name.encode()):
+        return None
+    return name if not path and code[match.start() - 1 : match.start()] != b"." else ""
 
 
 def _is_function(code: bytes, name: bytes) -> bool:
@@ -425,6 +427,7 @@ NEEDED: dict[str, Callable[[bytes, bytes, bool], bool]] = {
     "ExhaustedIterator": lambda data, code, site: _stored(code),
     "MembershipTest": lambda data, code, site: b"decay" in data and _memberships(code),
     "LetterTest": lambda data, code, site: _letters(code),
+    "Suppressions": lambda data, code, site: _COMMENT.search(data) is not None,
     "ChoiceByDecay": lambda data, code, site: (
         _has_word(data, b"weight_decay") and (b"parameters(" in code or _LOOP.search(code) is not None)
     ),
