@@ -91,7 +91,7 @@ def sites(evaluator: Evaluator, module: Module) -> Iterator[LibrarySite]:
         return
     frame = evaluator.frame(module)
     for node in module.of(ast.Call):
-        if not _may_make(node.func) or _otherwise(node):
+        if not _may_make(node) or _otherwise(node):
             continue
         evaluator.begin(GLANCE)
         callee = _named(evaluator.evaluate(node.func, frame))
@@ -121,14 +121,11 @@ def _named(callee: Value) -> Value:
     return callee
 
 
-def _may_make(callee: ast.expr) -> bool:
-    match callee:
-        case ast.Name(name) | ast.Attribute(_, name):
-            return name.endswith("Trainer") or name in (
-                "create_optimizer_v2",
-                "create_optimizer",
-                "build_optim_wrapper",
-            )
+def _may_make(node: ast.Call) -> bool:
+    """Whether a call is given something, as a model must be, and has a name that may be meant."""
+    match node.func:
+        case ast.Name(name) | ast.Attribute(_, name) if node.args or node.keywords:
+            return name.endswith("Trainer") or name in MAKERS
     return False
 
 

@@ -463,7 +463,7 @@ def _may_build(node: ast.Call, names: frozenset[str], module: Module) -> bool:
             return False
     if leaf in names:
         return True
-    keywords = {keyword.arg for keyword in node.keywords}
+    keywords = {keyword.arg for keyword in node.keywords} if node.keywords else frozenset()
     first = node.args[0] if node.args else None
     if not ({"weight_decay", "params"} & keywords or ("lr" in keywords and node.args) or _may_be_parameters(first)):
         return False

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ _MODULE = re.compile(r"([\w.]+)(?:\s+as\s+\w+)?")
 _COMMENT = re.compile(r"#[^\n]*")
 
 
+_STAR = b"*"
 MOST_STARRED = 3000  # files looked through for one name
 
 
@@ -114,12 +116,13 @@ def starred(project: Project, path: Path, name: str) -> Path | str | None:
     package that stars hundreds of modules is not parsed for one name.
     """
     token = name.encode()
+    word = b" %b " % token
     external: str | None = None
     for found in project.stars(path):
         if isinstance(found, str):
             external = external or found
         elif (exported := project.exported(found)) is not None:
-            if b" %b " % token in exported:
+            if word in exported:
                 return found
         elif _imports(project, found, name) or (
             token in (data := project.content(found)) and _defined(token).search(data)
@@ -153,7 +156,8 @@ def stars(project: Project, path: Path) -> Iterator[Path | str]:
     stack = [path]
     while stack and len(seen) < MOST_STARRED:
         here = stack.pop()
-        for statement in reversed(project.imports_of(here)):
+        starring = (statement for statement in reversed(project.digest(here).statements) if _STAR in statement)
+        for statement in chain.from_iterable(map(imported, starring)):
             if statement.names != ("*",):
                 continue
             found = source_file(project, here, statement.level, statement.module)
@@ -181,17 +185,26 @@ def _gives_function(project: Project, path: Path, statement: Import, name: str, 
     found = source_file(project, path, statement.level, statement.module)
     if found is None:
         return submodule_file(project, path, statement.level, statement.module, name) is None
-    token = name.encode()
-    data = project.content(found)
-    for imported_ in project.digest(found).statements:
-        if token in imported_ and b" as " not in imported_:
-            data = data.replace(imported_, b"")  # a row of its names begins like an assignment to several
+    data, token = project.content(found), name.encode()
+    for listed in project.digest(found).statements:
+        if token in listed and b" as " not in listed:
+            data = data.replace(listed, b"")  # a row of its names begins like an assignment to several
+    rows = b"\n".join(_rows(data, token))
     other = rb"^[ \t]*(?:class[ \t]+%b\b|%b[ \t]*[:=,])|\bas[ \t]+%b\b" % ((token,) * 3)
-    if re.search(other, data, re.MULTILINE) is not None:
+    if re.search(other, rows, re.MULTILINE) is not None:
         return False
-    if re.search(rb"^[ \t]*(?:async[ \t]+)?def[ \t]+%b\b" % token, data, re.MULTILINE) is not None:
+    if re.search(rb"^[ \t]*(?:async[ \t]+)?def[ \t]+%b\b" % token, rows, re.MULTILINE) is not None:
         return True
     return depth < MOST_PASSED_ON and found != path and is_function(project, found, name, depth + 1)
+
+
+def _rows(data: bytes, token: bytes) -> Iterator[bytes]:
+    """The rows of a file that hold a text."""
+    at = data.find(token)
+    while at >= 0:
+        end = data.find(b"\n", at)
+        yield data[data.rfind(b"\n", 0, at) + 1 : end if end >= 0 else len(data)]
+        at = data.find(token, end) if end >= 0 else -1
 
 
 def targets(project: Project, path: Path, statement: Import, word: str | None = None) -> Iterator[Path]:

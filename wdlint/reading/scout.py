@@ -62,7 +62,7 @@ _CALLED = re.compile(_GAP + rb"\(")
 _BRACKET = re.compile(rb"[()\[\]{}]")
 _FACTOR = re.compile(rb"(?<![\w.])1(?:\.0*)?%b[-+]" % _GAP)  # `1 - lr * wd`
 _TIMES = (b"mul_", b"multiply_", b"*=")
-_LESS = re.compile(rb"(?:(add)|sub|subtract)_%b\(" % _GAP)
+_LESS = (b"add_", b"sub_", b"subtract_")
 _MINUS = re.compile(rb"-=[^\n]*[*(\[{\\]")
 _SET = re.compile(rb"\.data%b=(?!=)" % _GAP)
 _TARGET = re.compile(rb"[ \t]*\w+[ \t]*(?::[^=]*)?")
@@ -80,7 +80,7 @@ _OVER = re.compile(
     rb"|children|buffers))%b\()" % (_GAP, _GAP, _GAP, _GAP, _GAP)
 )
 _PAIRED = re.compile(rb"for\b((?:(?!\bin\b)[\w\s()*])*,(?:(?!\bin\b)[\w\s(),*])*)\bin\b")
-_IN = re.compile(rb"in\b")
+_IN = re.compile(rb"in\b(?<!\win)")
 _NEEDLE = re.compile(rb"(\w+)[)]*%b(?:not%b)?\Z" % (_GAP, _GAP))
 _ENDS = re.compile(rb"(?:startswith|endswith)%b\(%b(\w+)" % (_GAP, _GAP))
 _LOOPED = re.compile(rb"\bfor\b(?:(?!\bin\b)[\w\s,()*])*\Z")
@@ -320,12 +320,12 @@ def _shrinks(code: bytes) -> bool:
 def _subtracts(code: bytes) -> bool:
     if _MINUS.search(code) is not None or _SET.search(code) is not None:
         return True
-    for match in _LESS.finditer(code):
-        given = code[match.end() : _closing(code, match.end())]
-        if not _in_word(code, match.start() - 1) and (
-            b"-" in given if match[1] else b"*" in given or b"alpha" in given
-        ):
-            return True
+    for word in _LESS:
+        for at in _words(code, word):
+            if called := _CALLED.match(code, at + len(word)):
+                given = code[called.end() : _closing(code, called.end())]
+                if b"-" in given if word == b"add_" else b"*" in given or b"alpha" in given:
+                    return True
     return False
 
 
@@ -391,10 +391,9 @@ def _sought(code: bytes) -> Iterator[bytes]:
     """The names before an `in` that belongs to no `for`."""
     for match in _IN.finditer(code):
         at = match.start()
-        if not _in_word(code, at - 1):
-            needle = _NEEDLE.search(code, max(0, at - _NEAR), at)
-            if needle is not None and not _is_target(code, needle.start()):
-                yield needle[1]
+        needle = _NEEDLE.search(code, max(0, at - _NEAR), at)
+        if needle is not None and not _is_target(code, needle.start()):
+            yield needle[1]
 
 
 def _is_target(code: bytes, at: int) -> bool:
