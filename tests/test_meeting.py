@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from test_grouping_bounds import inventory, said
 
-from wdlint.facts.assignment import Assignment, Failed
+from wdlint.facts.assignment import Assignment, Failed, assignments
+from wdlint.facts.optimizers import OptimizerSite, sites
+from wdlint.reading.evaluate import Evaluator
+from wdlint.reading.project import Project
+from wdlint.reading.text import Source
 
 
 def ways(body: str) -> list[Assignment | Failed]:
@@ -158,3 +164,29 @@ def test_a_tag_that_may_have_been_set_where_nothing_is_followed(asked: str) -> N
     lines += "    for p in kept: p._tag = True\n"
     (found,) = ways(f"{lines}ps = [p for p in model.parameters() if not {asked}]")
     assert isinstance(found, Failed)
+
+
+@pytest.mark.parametrize(
+    ("helper", "known"),
+    [
+        ("def tag(p, name):\n    open(p)\n    p._tag = True\n", False),
+        ("def tag(p, name):\n    open(p)\n    setattr(p, name, True)\n", False),
+        ("def tag(p, name):\n    open(p)\n    p.other = True\n", True),
+    ],
+)
+def test_a_tag_that_another_file_may_have_set_where_nothing_is_followed(
+    tmp_path: Path, helper: str, known: bool
+) -> None:
+    (tmp_path / "helper.py").write_text(helper, encoding="utf-8")
+    text = (
+        "from torch.optim import AdamW\nfrom helper import tag\n\n\ndef build(model, args):\n"
+        "    for p in list(model.parameters())[: args.n]: tag(p, '_tag')\n"
+        "    ps = [p for p in model.parameters() if not hasattr(p, '_tag')]\n"
+        "    return AdamW(ps, weight_decay=0.1)\n"
+    )
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    project = Project(tmp_path)
+    module = project.checked(Source(tmp_path / "train.py", "train.py", text, (text,)))
+    (site,) = (one for one in sites(Evaluator(project), module) if isinstance(one, OptimizerSite))
+    found = list(assignments(site, inventory(8)))
+    assert all(isinstance(way, Assignment) for way in found) is known, found

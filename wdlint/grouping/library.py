@@ -479,9 +479,18 @@ def _hasattr(run: Interpreter, value: Any, name: Any, node: ast.Call, scope: Sco
 
 
 def _surely_without(run: Interpreter, name: str, scope: Scope) -> None:
-    """Raise NotFollowed where statements were passed over, and some code of the file gives parameters an attribute."""
-    text = scope.module.source.text
-    if run.trail.skipped and (f".{name} = " in text or "setattr(" in text):
+    """Raise NotFollowed where statements were passed over, and some code that they may run gives parameters an
+    attribute."""
+    if not run.trail.skipped:
+        return
+    text, project = scope.module.source.text, run.evaluator.project
+    given, beside = f".{name} = ", run.evaluator.imported(scope.module.path.absolute())
+    if (
+        given in text
+        or "setattr(" in text
+        or any(project.holds(path, b"setattr(") for path in beside)
+        or project.mentioning(given)
+    ):
         raise NotFollowed(f"whether a parameter has `{name}`")
 
 
