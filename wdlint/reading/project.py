@@ -39,7 +39,7 @@ class Project:
     looked: set[str] = field(default_factory=set)  # other files that were read, or looked for in vain
     _modules: dict[Path, Module | None] = field(default_factory=dict)
     _found: dict[tuple[str, str], Path | None] = field(default_factory=dict)
-    _above: dict[tuple[str, str], Path | None] = field(default_factory=dict)
+    _above: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     _files: list[Path] | None = None
     _digests: dict[str, Digest] = field(default_factory=dict)
     _importing: Index | None = None  # by the words of import statements
@@ -201,20 +201,20 @@ class Project:
 
     def _outward(self, name: str, folder: str) -> Path | None:
         """A module in a folder or one around it, up to the root."""
-        key = (name, folder)
-        if key in self._above:
-            return self._above[key]
-        found = None
-        # Python finds an absolute import beside a script, never beside a module of a package
-        if initial(folder) is None:
-            relative = name.replace(".", os.sep)
-            places = (os.path.join(folder, relative), os.path.join(folder, "src", relative))
-            found = next((file for place in places if (file := module_file(place)) is not None), None)
-        above = os.path.dirname(folder)
-        if found is None and folder not in (self._top, above):
-            found = self._outward(name, above)
-        self._above[key] = found
-        return found
+        relative = name.replace(".", os.sep)
+        places = self._places(name.partition(".")[0], folder)
+        return next((file for one in places if (file := module_file(os.path.join(one, relative))) is not None), None)
+
+    def _places(self, package: str, folder: str) -> tuple[str, ...]:
+        """Where an absolute import looks that have something of a name: most names are of one place, or of none."""
+        key = (package, folder)
+        if key not in self._above:
+            # Python finds an absolute import beside a script, never beside a module of a package
+            beside = (folder, os.path.join(folder, "src")) if initial(folder) is None else ()
+            above = os.path.dirname(folder)
+            outer = self._places(package, above) if folder not in (self._top, above) else ()
+            self._above[key] = (*(place for place in beside if _has(place, package)), *outer)
+        return self._above[key]
 
     def imports_of(self, path: Path) -> tuple[Import, ...]:
         """The import statements of a file."""
@@ -334,6 +334,12 @@ def parsed(project: Project, source: Source, tree: ast.Module) -> Module:
     path = source.path.absolute()
     whole = all(unread(statement) is None for statement in tree.body)
     return Module(source, tree, project.dotted(path), path.stem == "__init__", whole)
+
+
+def _has(folder: str, name: str) -> bool:
+    """Whether a folder has a module or a folder of a name."""
+    path = os.path.join(folder, name)
+    return os.path.isdir(path) or os.path.isfile(f"{path}.py")
 
 
 def _known_package(name: str) -> bool:
