@@ -17,6 +17,8 @@ round, SGD with AdamW's 0.1 at lr 0.1 halves it in 70 steps.
 ## Use instead
     torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05)
 
+Numbers that a command line has by default are not judged where its default chooses another optimizer.
+
 ## When to ignore
 The value was tuned for this optimizer, or no decay to speak of is what you want (then 0.0 says it better).
 

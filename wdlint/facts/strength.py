@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from wdlint.facts.chosen import by_choice
 from wdlint.facts.optimizers import Decay, Group, OptimizerSite, related
 from wdlint.reading.values import Known, Origin, Unknown, Value, is_open, join, numbers
 from wdlint.records import dataclass
@@ -29,9 +30,20 @@ def bounds(value: Value) -> Bounds | None:
 
 
 def decays_with_rates(site: OptimizerSite) -> Iterator[tuple[Decay, Value]]:
-    """The decay of each group with the learning rate of the same group, where the groups are known."""
+    """The decay of each group with the learning rate of the same group, where the groups are known.
+
+    Numbers that settings have by default are those of the optimizer that is chosen by default.
+    """
     for group in site.groups or site.added:
-        yield site.decay_of(group), _rate_of(site, group)
+        decay, rate = site.decay_of(group), _rate_of(site, group)
+        if not (_is_set(decay.value) and _is_set(rate) and by_choice(site)):
+            yield decay, rate
+
+
+def _is_set(value: Value) -> bool:
+    """Whether a number comes from settings alone."""
+    options = list(numbers(value))
+    return bool(options) and all(option.origin.settable for option in options)
 
 
 def _rate_of(site: OptimizerSite, group: Group) -> Value:
