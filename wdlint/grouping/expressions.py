@@ -155,7 +155,7 @@ def _dict(run: Interpreter, node: ast.Dict, scope: Scope) -> Any:
     return Table(found, Place(scope.module, node)) if known else Opaque(Unknown("a dict with unknown keys"))
 
 
-MOST_NUMBERS = 12  # that an unknown number of a parameter or module is compared with, in one way
+MOST_COMPARED = 12  # that an unknown number of a parameter or module is compared with, in one way
 
 Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 
@@ -310,7 +310,7 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
             each = _concerns_tensors(run, node, scope)
             if says is not None and isinstance(says.setting, Opaque) and not each:
                 says = None
-            settled = each and narrowing.is_of_a_number(says) and len(run.decided.equal) < MOST_NUMBERS
+            settled = each and narrowing.is_of_a_number(says) and len(run.decided.equal) < MOST_COMPARED
             if (each and not settled) or (run.subjects and not _is_pure(node)):
                 raise NotFollowed(f"`{scope.module.code(node)}` of each parameter is not known")
             if says is not None:

@@ -19,9 +19,9 @@ from wdlint.reading.values import Unknown
 if TYPE_CHECKING:
     from wdlint.grouping.interpreter import Interpreter
 
-# what sizes that are not known are in each; those that are known follow, MOST_NUMBERS of them
+# what sizes that are not known are in each; those that are known follow, MOST_KNOWN of them
 CASES = DIFFERENT, EQUAL, MERGED, MERGED_BACKWARDS, SORTS = range(5)
-MOST_NUMBERS = 4
+MOST_KNOWN = 4
 MOST_KEYS = 500  # that are told apart
 REASON = "which sizes that are not known are equal"
 # layers of torch whose bias is as long as their weight
@@ -181,7 +181,7 @@ def _numbers(tensors: list[Tensor], whole: bool) -> tuple[int, ...]:
     shapes = (one.parameter.shape or () for one in tensors)
     sizes = [one.parameter.elements for one in tensors] if whole else [size for shape in shapes for size in shape]
     count = Counter(size for size in sizes if size is not None)
-    return tuple(size for size, _ in sorted(count.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_NUMBERS])
+    return tuple(size for size, _ in sorted(count.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_KNOWN])
 
 
 def of_shape(run: Interpreter, tensor: Tensor) -> Any:
