@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from wdlint.facts import library_groups
 from wdlint.facts.assignment import UNKNOWN_MODEL, Assignment, Failed, assignments
@@ -201,10 +201,10 @@ def _by_rank(way: Assignment, kind: Kind, tensors: list[Tensor], decider: Decide
 
 
 def _by_words(way: Assignment, kind: Kind, tensors: list[Tensor], decider: Decider) -> Iterator[_Explained]:
-    missed: dict[Word, list[Tensor]] = {}
-    for word, lost in _failed(way, tensors, decider):
-        if kind in word.after and not word.whole:
-            missed[word] = lost
+    def meant(word: Word, some: list[Tensor]) -> list[Tensor]:
+        return some if kind in word.after and not word.whole else []
+
+    missed = _failed(way, tensors, decider, meant)
     if not missed:
         return
     lost = [tensor for tensor in tensors if any(tensor in some for some in missed.values())]
@@ -225,8 +225,11 @@ def _by_words(way: Assignment, kind: Kind, tensors: list[Tensor], decider: Decid
 ANCHORED = ("==", "startswith", "re.match", "re.fullmatch", "fnmatch")
 
 
-def _failed(way: Assignment, tensors: list[Tensor], decider: Decider) -> Iterator[tuple[Word, list[Tensor]]]:
-    """The words that were looked for in vain in these tensors' names and would have decided, with the tensors."""
+def _failed(
+    way: Assignment, tensors: list[Tensor], decider: Decider, meant: Callable[[Word, list[Tensor]], list[Tensor]]
+) -> dict[Word, list[Tensor]]:
+    """The words that were looked for in vain in these tensors' names and would have decided, with the tensors that
+    each of them meant. What would decide is asked last: the code is run for it."""
     asked: dict[tuple[str, str], tuple[Test, list[Tensor]]] = {}
     for tensor in tensors:
         for test in _tests(way, tensor):
@@ -234,10 +237,16 @@ def _failed(way: Assignment, tensors: list[Tensor], decider: Decider) -> Iterato
                 some = asked.setdefault((test.kind, test.pattern), (test, []))[1]
                 if tensor not in some:
                     some.append(tensor)
+    found: dict[Word, list[Tensor]] = {}
     for test, some in asked.values():
-        found = list(words(way, test))
-        if any(word.after != {None} for word in found) and decider.decides(way, some[0], [test]):
-            yield from ((word, some) for word in found if word.read is not None or word.kind not in ANCHORED)
+        every = list(words(way, test))
+        if all(word.after == {None} for word in every):
+            continue
+        told = (word for word in every if word.read is not None or word.kind not in ANCHORED)
+        lost = {word: missed for word in told if (missed := meant(word, some))}
+        if lost and decider.decides(way, some[0], [test]):
+            found |= lost
+    return found
 
 
 OUTSIDE = "module."  # what wraps a whole model
@@ -248,22 +257,21 @@ def _by_prefix(way: Assignment, kind: Kind, tensors: list[Tensor], decider: Deci
     """Names that are right but for what stands before them."""
     every = [tensor.parameter.name for tensor in everything(way)]
     paths = {path for world in way.worlds for path in world.inventory.modules if path}
-    found: dict[Word, list[Tensor]] = {}
-    for word, some in _failed(way, tensors, decider):
+
+    def meant(word: Word, some: list[Tensor]) -> list[Tensor]:
         if FRAGMENT.fullmatch(word.text) or matched(way, word):
-            continue
+            return []
         if _bare(word.text) != word.text and not all(map(_unwrapped, way.worlds)):
-            continue  # a launcher may wrap it
+            return []  # a launcher may wrap it
         if word.whole or (word.kind == "startswith" and kind in word.after):
             bare = _bare(word.text)
-            meant = [name for name in every if f".{_bare(name)}".endswith(f".{bare}")]
+            ending = [name for name in every if f".{_bare(name)}".endswith(f".{bare}")]
             # what ends many names is a fragment: here one parameter's own name is meant
-            lost = [t for t in some if meant == [t.parameter.name]]
-        else:
-            tail = _tail(word.text, paths)
-            lost = [t for t in some if tail and after(tail) is kind and tail in t.parameter.name]
-        if lost:
-            found[word] = lost
+            return [t for t in some if ending == [t.parameter.name]]
+        tail = _tail(word.text, paths)
+        return [t for t in some if tail and after(tail) is kind and tail in t.parameter.name]
+
+    found = _failed(way, tensors, decider, meant)
     if found:
         lost = [tensor for tensor in tensors if any(tensor in some for some in found.values())]
         yield _Explained(Cause.PREFIX, lost, tuple(found), next(iter(found)).test)
