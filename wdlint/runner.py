@@ -140,6 +140,7 @@ def check_all(tasks: Sequence[Task], jobs: int | None = None) -> Iterator[tuple[
             from wdlint import linter
 
             linter.prepare(result, task.settings)  # while others still look
+            project(task.root).files()
             results.append(None)
             left.append(_Left(task, result))
     for root in {one.task.root for one in left}:
