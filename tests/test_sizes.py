@@ -223,3 +223,39 @@ def test_what_is_not_known_in_each_call_is_no_flag_of_all_parameters() -> None:
 """
     found = ways(body, model(**{f"fc{at}": (2, 2) for at in range(8)}))
     assert [way.reason for way in found if isinstance(way, Failed)]
+
+
+def test_of_many_sizes_that_may_be_a_number_none_is_left_out() -> None:
+    """What changes nothing alone may do so with another answer: here both tests of `last` must come out otherwise."""
+    body = """\
+    kept, spared = [], []
+    for p in model.parameters():
+        if p.ndim > 1 and p.shape[1] != args.n:
+            continue
+        target = kept if (p.size(0) != args.n if p.dim() else True) else spared
+        target.append(p)
+    ids = {id(p) for p in spared}
+    rest = [p for p in model.parameters() if id(p) not in ids]
+    return AdamW([{"params": spared, "weight_decay": 0.0}, {"params": rest}], weight_decay=0.1)
+"""
+    shapes: tuple[Shape, ...] = (
+        (2, 2, None),
+        (None,),
+        (None, None),
+        (None,),
+        (None,),
+        (3,),
+        (3, None),
+        (2, None, None),
+        (2,),
+    )
+    names = [f"fc{i}.weight" for i in range(len(shapes))]
+    parameters = tuple(
+        Parameter(name, shape, Kind.WEIGHT, "torch.nn.Linear") for name, shape in zip(names, shapes, strict=True)
+    )
+    modules = {"": "project.Net", **{f"fc{i}": "torch.nn.Linear" for i in range(len(shapes))}}
+    built = Inventory("model", Origin.META, "torch", parameters, modules, {"torch.nn.Linear": ("torch.nn.Module",)})
+    found = ways(body, built)
+    followed = [way for way in found if isinstance(way, Assignment)]
+    decayed = [{t.parameter.name for group in way.groups[1:] for t in group.members} for way in followed]
+    assert len(followed) < len(found) or not all("fc6.weight" in one for one in decayed)

@@ -324,6 +324,7 @@ def truth(run: Interpreter, value: Any, node: ast.expr, scope: Scope) -> bool:
             if says is not None and settled:  # of each number anew: none is the question before once more
                 question = (*question, *(_told(run, one) for one in (says.setting, says.constant)))
                 about = (*about, len(run.decided.equal))
+                run.choices.measures = True
             holds = usual if run.choose(question, 2, about) == 0 else not usual
             if says is not None:
                 run.decided.add(says, holds)

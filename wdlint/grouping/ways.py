@@ -32,7 +32,8 @@ class Choices:
     else the first.
 
     `asked`: the keys and answers of questions, by what they are about. `used`: what an answer given before was needed
-    for again, and other things that a run may depend on; when that was, by a `clock` that counts such uses.
+    for again, and other things that a run may depend on; when that was, by a `clock` that counts such uses. `measures`:
+    whether some were about a number of each parameter.
     """
 
     plan: dict[Question, int] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class Choices:
     repeats: bool = True  # whether a question is answered as before where nothing is planned
     used: dict[Hashable, int] = field(default_factory=dict)
     clock: int = 0
+    measures: bool = False
 
     def choose(self, key: object, ways: int, about: Hashable) -> int:
         """The way to take. `key` tells the question within a run, `about` in all runs."""
@@ -106,6 +108,7 @@ class Ways:
     late: deque[_Plan] = field(default_factory=deque)
     running: _Plan = _Plan()
     agreed: bool = True  # whether no result was another
+    measures: bool = False  # whether numbers of parameters were asked about: each is another one, and none is idle
 
     def following(self) -> Choices | None:
         """The next way; None when all are taken."""
@@ -132,6 +135,8 @@ class Ways:
     @property
     def settled(self) -> bool:
         """Whether all that are left differ in what changed nothing, or all that led to a result led to the same."""
+        if self.measures:
+            return not self.left
         return all(map(self._is_idle, self.soon)) or (self.agreed and self.usual is not None)
 
     @property
@@ -153,6 +158,7 @@ class Ways:
     def ended(self, choices: Choices, result: Any) -> None:
         """Take note of what the last way led to; None for no result."""
         plan = self.running
+        self.measures |= choices.measures
         if self.usual is None and result is not None:  # what follows is this way with some answers turned round
             self.usual = {one.question: one.way for one in choices.taken}
             self.sizes = {one.question: one.ways for one in choices.taken}
