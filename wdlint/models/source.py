@@ -9,7 +9,7 @@ import ast
 import fnmatch
 import sys
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 
 from wdlint.models.construction import attributes, calling, expressions, known, names
 from wdlint.models.construction.configured import annotated, default_config
@@ -316,6 +316,7 @@ def _is_none(statement: ast.stmt, name: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=256)
 def _may_set(cls: ast.ClassDef, name: str) -> bool:
     """Whether a class has something of a name but None, or sets it on its objects anywhere, or answers for any name."""
     nothing = {id(one.targets[0]) for one in cls.body if isinstance(one, ast.Assign) and _is_none(one, name)}
