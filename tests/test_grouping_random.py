@@ -74,7 +74,10 @@ def executed(text: str, whole: Any, flags: tuple[bool, ...] = (), numbers: tuple
             params = param_group["params"]
             param_group["params"] = [params] if isinstance(params, torch.Tensor) else list(params)
             decay = float(param_group.get("weight_decay", self.defaults["weight_decay"]))
-            found.append((sorted(names[id(p)] for p in param_group["params"]), decay))
+            members = (
+                one[1] if isinstance(one, tuple) else one for one in param_group["params"]
+            )  # or pairs with names
+            found.append((sorted(names[id(p)] for p in members), decay))
             try:
                 super().add_param_group(param_group)
             except ValueError as error:
