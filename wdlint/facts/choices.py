@@ -72,7 +72,7 @@ def _in_loop(
 
 def _in_function(evaluator: Evaluator, module: Module, function: ast.FunctionDef) -> Iterator[ChoiceByDecay]:
     names = set(parameters(function))
-    if module.source.text.find("parameters(", *extent_of(module.source, function)) < 0:
+    if not names or module.source.text.find("parameters(", *extent_of(module.source, function)) < 0:
         return
     for statement in function.body:
         for test, variable, nonzero in _zero_tests(statement):

@@ -82,7 +82,7 @@ _OVER = re.compile(
 _PAIRED = re.compile(rb"for\b((?:(?!\bin\b)[\w\s()*])*,(?:(?!\bin\b)[\w\s(),*])*)\bin\b")
 _IN = re.compile(rb"in\b(?<!\win)")
 _NEEDLE = re.compile(rb"(\w+)[)]*%b(?:not%b)?\Z" % (_GAP, _GAP))
-_ENDS = re.compile(rb"(?:startswith|endswith)%b\(%b(\w+)" % (_GAP, _GAP))
+_ENDS = re.compile(rb"swith(?:(?<=startswith)|(?<=endswith))%b\(%b(\w+)" % (_GAP, _GAP))
 _LOOPED = re.compile(rb"\bfor\b(?:(?!\bin\b)[\w\s,()*])*\Z")
 _NAME = re.compile(rb"\w+")
 _LIBRARIES = (b"Trainer(", b"create_optimizer", b"build_optim_wrapper")
