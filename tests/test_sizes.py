@@ -22,6 +22,17 @@ def model(**shapes: Shape) -> Inventory:
     return Inventory("model", Origin.META, "torch", tuple(parameters), modules, bases)
 
 
+def weights(*shapes: Shape) -> Inventory:
+    """Layers with one parameter each."""
+    names = [f"fc{number}" for number in range(len(shapes))]
+    parameters = tuple(
+        Parameter(f"{name}.weight", shape, Kind.WEIGHT, "torch.nn.Linear")
+        for name, shape in zip(names, shapes, strict=True)
+    )
+    modules = {"": "project.Net", **dict.fromkeys(names, "torch.nn.Linear")}
+    return Inventory("model", Origin.META, "torch", parameters, modules, {"torch.nn.Linear": ("torch.nn.Module",)})
+
+
 def ways(body: str, built: Inventory) -> list[Assignment | Failed]:
     head = "from collections import defaultdict\n\n\n"
     text = f"{head}def build(model, data, args):\n    ps = list(model.parameters())\n{body}"
@@ -249,13 +260,20 @@ def test_of_many_sizes_that_may_be_a_number_none_is_left_out() -> None:
         (2, None, None),
         (2,),
     )
-    names = [f"fc{i}.weight" for i in range(len(shapes))]
-    parameters = tuple(
-        Parameter(name, shape, Kind.WEIGHT, "torch.nn.Linear") for name, shape in zip(names, shapes, strict=True)
-    )
-    modules = {"": "project.Net", **{f"fc{i}": "torch.nn.Linear" for i in range(len(shapes))}}
-    built = Inventory("model", Origin.META, "torch", parameters, modules, {"torch.nn.Linear": ("torch.nn.Module",)})
-    found = ways(body, built)
+    found = ways(body, weights(*shapes))
     followed = [way for way in found if isinstance(way, Assignment)]
     decayed = [{t.parameter.name for group in way.groups[1:] for t in group.members} for way in followed]
     assert len(followed) < len(found) or not all("fc6.weight" in one for one in decayed)
+
+
+def test_a_case_that_asks_what_was_not_asked_is_not_one_of_those_before() -> None:
+    """The size of `fc3` may be 2, and so may `args.n`."""
+    body = """\
+    spared, rest = [], []
+    for p in ps:
+        (spared if tuple(p.shape) in {(2,), (3,)} and p.shape[:1] == (args.n,) else rest).append(p)
+    return AdamW([{"params": rest}, {"params": spared, "weight_decay": 0.0}], weight_decay=0.1)
+"""
+    found = ways(body, weights((), (3, None), (), (None,), (2, None), (2,)))
+    decayed = [members for members, _ in groups([way for way in found if isinstance(way, Assignment)])]
+    assert any(isinstance(way, Failed) for way in found) or not all("fc3.weight" in one for one in decayed)

@@ -575,7 +575,8 @@ def _repeated(
 ) -> tuple[list[Outcome], int]:
     """What comes of a way that has been run once, and the fuel left: in so many orders of sets it must be the same.
 
-    Where sizes that are not known are keys, all cases must do the same to each parameter; two of them are given.
+    Where sizes that are not known are keys, all cases must do the same to each parameter, and ask nothing more, as only
+    one answer would be looked at; two of them are given.
     """
     found = [outcome]
     if outcome.failure and not (outcome.raised and run.sizes.cases):
@@ -589,7 +590,8 @@ def _repeated(
         left -= given - again.fuel
         if outcome.raised and other.raised:
             continue
-        if outcome.failure or other.failure or not (alike if case else same)(outcome.value, other.value):
+        asks = bool(case) and any(one.question not in again.choices.plan for one in again.choices.taken)
+        if asks or outcome.failure or other.failure or not (alike if case else same)(outcome.value, other.value):
             reason = f"it depends on {sizes.REASON}" if case else "it depends on the order of a set"
             return [Outcome(None, run.trail, True, reason if again.fuel >= 0 else TOO_MUCH)], left
         if case == 1:
