@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from wdlint.records import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from wdlint.reading.project import Project
@@ -28,8 +26,7 @@ _STAR = b"*"
 MOST_STARRED = 3000  # files looked through for one name
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(NamedTuple):
     """`from ..module import names` (two dots: level 2; `*` is a name), or `import module` with no names."""
 
     level: int

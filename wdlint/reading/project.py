@@ -173,7 +173,7 @@ class Project:
             found: dict[Path, list[Path]] = {}
             token = word.encode(errors="replace")
             for path in self._naming(token):
-                naming = (statement for statement in self.digest(path).statements if token in statement)
+                naming = [statement for statement in self.digest(path).statements if token in statement]
                 for statement in chain.from_iterable(map(imported, naming)):
                     if word in statement.names or word == statement.module.rpartition(".")[2]:
                         for target in targets(self, path, statement, word):
