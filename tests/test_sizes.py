@@ -277,3 +277,16 @@ def test_a_case_that_asks_what_was_not_asked_is_not_one_of_those_before() -> Non
     found = ways(body, weights((), (3, None), (), (None,), (2, None), (2,)))
     decayed = [members for members, _ in groups([way for way in found if isinstance(way, Assignment)])]
     assert any(isinstance(way, Failed) for way in found) or not all("fc3.weight" in one for one in decayed)
+
+
+def test_the_size_of_all_of_a_parameter_depends_on_the_others() -> None:
+    """Where `fc1` has two elements, it is a vector of two."""
+    body = """\
+    spared, rest = [], []
+    for p in ps:
+        (spared if p.numel() == 2 and tuple(p.shape) in {(2,), (3,)} else rest).append(p)
+    return AdamW([{"params": rest}, {"params": spared, "weight_decay": 0.0}], weight_decay=0.1)
+"""
+    found = ways(body, weights((5, 5), (None,), (2,), (2,), (3, 3), (None, None, None)))
+    decayed = [members for members, _ in groups([way for way in found if isinstance(way, Assignment)])]
+    assert any(isinstance(way, Failed) for way in found) or not all("fc1.weight" in one for one in decayed)

@@ -39,26 +39,40 @@ class Sizes:
     may be, those of all of a parameter apart; what they are where `merged` shapes are as few as can be.
     """
 
-    __slots__ = ("cases", "keys", "merged", "met", "numbers", "run")
+    __slots__ = ("asked", "cases", "keys", "merged", "met", "numbers", "run")
 
     def __init__(self, run: Interpreter) -> None:
         """None, so far."""
         self.run = run
         self.met: dict[tuple[Tensor, int | None], Size] = {}
+        self.asked: dict[Tensor, set[bool]] = {}  # whether for the size of all of a parameter, or along an axis
         self.keys: dict[object, Size] = {}
         self.cases = 0
         self.numbers: dict[bool, tuple[int, ...]] = {}
         self.merged: dict[Size, int | Size] = {}
 
     def of(self, tensor: Tensor, axis: int | None) -> int | Size:
-        """The size of a parameter along an axis, or of all of it."""
+        """The size of a parameter along an axis, or of all of it. Raises NotFollowed."""
+        found = self._of(tensor, axis)
+        if isinstance(found, Size):
+            self.asked.setdefault(found.of[0], set()).add(found.of[1] is None)
+            self._check_all_of(found.of[0])
+        return found
+
+    def _check_all_of(self, tensor: Tensor) -> None:
+        """Raise NotFollowed where sizes are keys, and a parameter was asked for one and for that of all of it, which
+        depends on it."""
+        if self.cases and len(self.asked.get(tensor, ())) > 1:
+            raise NotFollowed(REASON)
+
+    def _of(self, tensor: Tensor, axis: int | None) -> int | Size:
         shape = tensor.parameter.shape or ()
         known = tensor.parameter.elements if axis is None else shape[axis]
         if known is not None:
             return known
         twin = self._twin(tensor) if axis == 0 else None
         if twin is not None:
-            return self.of(twin, axis)
+            return self._of(twin, axis)
         at = (tensor, axis)
         if at not in self.met:
             self.met[at] = Size(Unknown("a size"), home=self, of=at)
@@ -70,6 +84,7 @@ class Sizes:
             return size
         if not self.cases:
             self._begin(size.of[0])
+        self._check_all_of(size.of[0])
         first = self._first(size)
         if isinstance(first, int):
             return first
@@ -133,7 +148,7 @@ class Sizes:
             return False
         bound: list[Size] = []
         for axis in range(len(one.parameter.shape or ())):
-            pair = [self.of(tensor, axis) for tensor in (one, other)]
+            pair = [self._of(tensor, axis) for tensor in (one, other)]
             first, second = (self._merged(self._first(size)) if isinstance(size, Size) else size for size in pair)
             if isinstance(first, Size):
                 if first is not second:
