@@ -317,7 +317,7 @@ def _checked(
 ) -> Iterator[tuple[runner.Task, FileResult | runner.Crash | runner.Lost]]:
     """Each task with its result, in their order: known ones from the cache, the others by checking the files."""
     if cache is None:
-        yield from runner.check_all(tasks, jobs)
+        yield from runner.check_all(tasks, jobs, depends=False)
         return
     known = {task.filename: result for task in tasks if (result := cache.find(task)) is not None}
     unknown = [task for task in tasks if task.filename not in known]

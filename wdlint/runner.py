@@ -114,8 +114,10 @@ def _glance(task: Task) -> Glance:
         return Glance(None, found)
 
 
-def check_all(tasks: Sequence[Task], jobs: int | None = None) -> Iterator[tuple[Task, FileResult | Crash | Lost]]:
-    """Each file with its result, in their order.
+def check_all(
+    tasks: Sequence[Task], jobs: int | None = None, depends: bool = True
+) -> Iterator[tuple[Task, FileResult | Crash | Lost]]:
+    """Each file with its result, in their order; `depends`: what the results depend on is asked for, too.
 
     Of many, most hold nothing to look for. What these tell about their project is gathered first, and those that are
     left are checked by processes that begin with it.
@@ -146,7 +148,8 @@ def check_all(tasks: Sequence[Task], jobs: int | None = None) -> Iterator[tuple[
     for root in {one.task.root for one in left}:
         project(root).index()
     is_much = sum(size(one.task) for one in left) > MUCH
-    checking = run(_check, left, jobs or (_at_once() if is_much else None), lambda one: size(one.task))
+    work = partial(_check, depends=depends)
+    checking = run(work, left, jobs or (_at_once() if is_much else None), lambda one: size(one.task))
     for task, result in zip(tasks, results, strict=True):
         yield task, result if result is not None else next(checking)[1]
 
@@ -158,8 +161,11 @@ class _Left(NamedTuple):
     scouted: Scouted | None
 
 
-def _check(left: _Left) -> FileResult:
-    return check(left.task, left.scouted)
+def _check(left: _Left, depends: bool) -> FileResult:
+    from wdlint.records import replace
+
+    result = check(left.task, left.scouted)
+    return result if depends else replace(result, looked=None, reads=None)  # most of what would be sent
 
 
 def within(work: Callable[[], FileResult], filename: str) -> FileResult:
