@@ -262,7 +262,8 @@ def bears(text: str, error: Exception) -> bool:
     module = Project(FOLDER).checked(Source(FOLDER / "generated.py", "generated.py", text, (text,)))
     function = next(one for one in module.tree.body if isinstance(one, ast.FunctionDef) and one.name == "build")
     (site,) = (node for node in ast.walk(function) if isinstance(node, ast.Call) and ast.unparse(node.func) == "AdamW")
-    chosen = relevant_to(module, function, (site.args[0],))
+    given = site.args[0] if site.args else next(one.value for one in site.keywords if one.arg == "params")
+    chosen = relevant_to(module, function, (given,))
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_code.co_name != "build":
         frame = frame.tb_next

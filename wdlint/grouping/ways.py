@@ -1,7 +1,7 @@
 """Which ways through conditions that are not known are taken, and in which order.
 
-A condition that is turned round alone and changes nothing most likely never does, and one that is asked again is
-answered as before. Ways that differ in such answers are tried last, and need not all be tried: code may ask about many
+A condition that is turned round alone and changes nothing most likely never does, and neither does one like it that is
+asked later. Ways that differ in such answers are tried last, and need not all be tried: code may ask about many
 flags that have no part in the groups. Where some are left, the one that turns all of them round at once is tried.
 """
 
@@ -121,11 +121,7 @@ class Ways:
             if not self.late:
                 return None
             self.running = self.late.popleft()
-        turned = dict(self.running.turned)
-        # where the first of several answers is turned round, the others are given as before
-        anew = {about for about, nth in turned if nth == 0}
-        usual = {one: way for one, way in (self.usual or {}).items() if one[1] == 0 or one[0] not in anew}
-        return Choices({**usual, **turned})
+        return Choices({**(self.usual or {}), **dict(self.running.turned)})
 
     @property
     def optional(self) -> bool:
@@ -153,7 +149,7 @@ class Ways:
         return Choices({**kept, **turned})
 
     def _is_idle(self, plan: _Plan) -> bool:
-        return any(question in self.idle or question[1] for question in plan.tested)
+        return any((about, 0) in self.idle or (about, nth) in self.idle for about, nth in plan.tested)
 
     def ended(self, choices: Choices, result: Any) -> None:
         """Take note of what the last way led to; None for no result."""
