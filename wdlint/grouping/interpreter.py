@@ -613,5 +613,6 @@ def _run(interpreter: Interpreter, work: Callable[[Interpreter], Any]) -> Outcom
         return Outcome(None, interpreter.trail, True, "too deep to follow")
     finally:
         interpreter.fuel -= READING * interpreter.evaluator.steps
+        del interpreter.sizes.run  # it would hold all of the run
         if collects:
             gc.enable()
