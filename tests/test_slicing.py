@@ -121,6 +121,11 @@ def test_statements_behind_the_optimizer_do_not_run_before_it() -> None:
     assert "model = prune(model, epoch)" in chosen(loop)
 
 
+def test_a_name_with_a_type_holds_flags_too() -> None:
+    head = "def main(model):\n    args: argparse.Namespace = parse()\n"
+    assert chosen(f"load(args.name)\n{GROUPS}\n", head) == [GROUPS]
+
+
 def test_names_that_are_bound_again_hold_no_flags() -> None:
     lines = f"args = merged(args)\nload(args.name)\n{GROUPS}\n"
     assert chosen(lines)[:2] == ["args = merged(args)", "load(args.name)"]

@@ -77,7 +77,7 @@ def _bindings(owner: ast.AST) -> dict[str, list[ast.expr | None]]:
             case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
                 found.setdefault(name, []).append(None)
                 continue
-            case ast.Assign([ast.Name(name)], value):
+            case ast.Assign([ast.Name(name)], value) | ast.AnnAssign(ast.Name(name), _, ast.expr() as value):
                 found.setdefault(name, []).append(value)
                 pending.append(value)
                 continue
