@@ -86,7 +86,7 @@ def relevant_to(
     flags = flags_of(module, owner)
     seeds = frozenset(name for node in nodes for name in _read(node, flags))
     above = {id(one) for one in (nodes[0], *module.ancestors(nodes[0]))}
-    last = next(one for one in owner.body if id(one) in above)
+    last = next((one for one in owner.body if id(one) in above), owner.body[-1])
     return _kept(module, owner, seeds, given, last)
 
 
