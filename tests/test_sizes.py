@@ -290,3 +290,18 @@ def test_the_size_of_all_of_a_parameter_depends_on_the_others() -> None:
     found = ways(body, weights((5, 5), (None,), (2,), (2,), (3, 3), (None, None, None)))
     decayed = [members for members, _ in groups([way for way in found if isinstance(way, Assignment)])]
     assert any(isinstance(way, Failed) for way in found) or not all("fc1.weight" in one for one in decayed)
+
+
+def test_the_order_of_a_set_of_sizes_is_not_known() -> None:
+    body = """\
+    first = []
+    for shape in {p.shape for p in ps}:
+        first += [p for p in ps if p.shape == shape][:1]
+    if len({p.shape for p in ps}) == 1: first = []
+    chosen = first[::2]
+    rest = [p for p in ps if not any(p is q for q in chosen)]
+    return AdamW([{"params": rest}, {"params": chosen, "weight_decay": 0.0}], weight_decay=0.1)
+"""
+    found = ways(body, weights((None,), (3,)))
+    decayed = [members for members, _ in groups([way for way in found if isinstance(way, Assignment)])]
+    assert any(isinstance(way, Failed) for way in found) or not all("fc1.weight" in one for one in decayed)

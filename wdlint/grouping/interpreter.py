@@ -257,8 +257,8 @@ class Interpreter:
         """Items in an order that Python does not fix: a different one in each of the runs."""
         found = operations.in_order(items)
         if self.sizes.among(found):
-            return self.sizes.in_order(found)
-        if len(found) > 1:
+            found = self.sizes.in_order(found)
+        elif len(found) > 1:
             self.disordered = True
         match self.order:
             case 0:
@@ -581,7 +581,8 @@ def _repeated(
     found = [outcome]
     if outcome.failure and not (outcome.raised and run.sizes.cases):
         return found, left
-    repeats = [(order, 0) for order in range(1, orders) if run.disordered and not outcome.raised]
+    shuffled = run.disordered or run.sizes.disordered
+    repeats = [(order, 0) for order in range(1, orders) if shuffled and not outcome.raised]
     repeats += [(0, case) for case in range(1, run.sizes.cases if orders == ORDERS else 2) if run.sizes.cases]
     for order, case in repeats:
         again = Interpreter(evaluator, models, run.choices.again(), min(left, most), order=order, case=case)
@@ -591,7 +592,12 @@ def _repeated(
         if outcome.raised and other.raised:
             continue
         asks = bool(case) and any(one.question not in again.choices.plan for one in again.choices.taken)
-        if asks or outcome.failure or other.failure or not (alike if case else same)(outcome.value, other.value):
+        if (
+            asks
+            or outcome.failure
+            or other.failure
+            or not (alike if run.sizes.cases else same)(outcome.value, other.value)
+        ):
             reason = f"it depends on {sizes.REASON}" if case else "it depends on the order of a set"
             return [Outcome(None, run.trail, True, reason if again.fuel >= 0 else TOO_MUCH)], left
         if case == 1:

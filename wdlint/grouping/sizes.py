@@ -39,7 +39,7 @@ class Sizes:
     may be, those of all of a parameter apart; what they are where `merged` shapes are as few as can be.
     """
 
-    __slots__ = ("asked", "cases", "keys", "merged", "met", "numbers", "run")
+    __slots__ = ("asked", "cases", "disordered", "keys", "merged", "met", "numbers", "run")
 
     def __init__(self, run: Interpreter) -> None:
         """None, so far."""
@@ -48,6 +48,7 @@ class Sizes:
         self.asked: dict[Tensor, set[bool]] = {}  # whether for the size of all of a parameter, or along an axis
         self.keys: dict[object, Size] = {}
         self.cases = 0
+        self.disordered = False  # whether an order was asked for that Python does not fix
         self.numbers: dict[bool, tuple[int, ...]] = {}
         self.merged: dict[Size, int | Size] = {}
 
@@ -169,6 +170,7 @@ class Sizes:
 
     def in_order(self, items: list[Any]) -> list[Any]:
         """Items in an order that depends on such sizes: another one in each case."""
+        self.disordered |= len(items) > 1
         start = len(items) * self.run.case // self.cases
         return [*items[start:], *items[:start]] if self.run.case % 2 == 0 else [*items[start:], *items[:start]][::-1]
 
