@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import itertools
 import os
 import subprocess
@@ -787,12 +788,23 @@ def test_a_folder_that_nothing_marks_as_a_project_is_bounded(
 
 
 @pytest.mark.parametrize("given", ["1, 2", "a=1", "b=2, a=1", "1, *rest", "*rest", "**more", "1, c=3", "1, 2, 3, d=4"])
-@pytest.mark.parametrize("name", ["a", "b", "c", "args", "kwargs"])
 @pytest.mark.parametrize("bound", [False, True])
-def test_one_argument_is_bound_as_all_are(given: str, name: str, bound: bool, tmp_path: Path) -> None:
-    text = f"rest = (5, 6)\nmore = {{'b': 7}}\ndef f(self, a, b=0, *args, c=1, **kwargs): ...\ng({given})\n"
+def test_arguments_are_bound_as_python_binds_them(given: str, bound: bool, tmp_path: Path) -> None:
+    names = {"rest": (5, 6), "more": {"b": 7}}
+    text = (
+        f"rest = {names['rest']}\nmore = {names['more']}\ndef f(self, a, b=0, *args, c=1, **kwargs): ...\ng({given})\n"
+    )
     evaluator = laid_out(tmp_path, {"train.py": text})
     module = module_of(evaluator, "train.py")
     (function,), (call,) = module.of(ast.FunctionDef), module.calls("g")
-    every = calls.bind(evaluator, function, call, evaluator.frame(module), bound)
-    assert calls.argument(evaluator, function, call, evaluator.frame(module), name, bound) == every.get(name)
+    found = calls.bind(evaluator, function, call, evaluator.frame(module), bound)
+
+    def f(self: object, a: object, b: int = 0, *args: object, c: int = 1, **kwargs: object) -> None: ...
+
+    parameters = list(inspect.signature(f).parameters.values())
+    bind = inspect.Signature(parameters[bound:]).bind_partial
+    expected = eval(f"bind({given})", {"bind": bind, **names}).arguments
+    ordinary = [name for name in found if name not in ("args", "kwargs")]
+    assert {name: value.value for name in ordinary if isinstance(value := found[name], Known)} == {
+        name: value for name, value in expected.items() if name not in ("args", "kwargs")
+    }

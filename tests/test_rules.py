@@ -213,13 +213,13 @@ def test_files_in_which_a_rule_fires_hold_a_marker(loaded: LoadedRule) -> None:
 
 @pytest.mark.parametrize("loaded", RULES)
 def test_a_file_of_each_case_in_which_a_rule_fires_is_scouted(loaded: LoadedRule) -> None:
-    entries = {entry for entry in catalogue.entries() if entry.code == loaded.rule.code}
+    entries = frozenset(entry for entry in catalogue.entries() if entry.code == loaded.rule.code)
     cases = {heading for heading, _ in _fires_in(loaded)}
     scouted = {
         case.heading
         for case in cases_of(loaded)
         for name, text in case.files.items()
-        if name.endswith(".py") and markers.marked(text.encode(), entries) and scout.possible(text.encode(), entries)
+        if name.endswith(".py") and scout.possible(text.encode(), markers.facts(text.encode(), entries))
     }
     assert cases - scouted == set()
 

@@ -148,5 +148,5 @@ def test_a_first_look_changes_nothing(jobs: int | None, many: list[Task]) -> Non
 
 
 def test_a_first_look_that_ends_its_process_costs_nothing(many: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "is_marked", lambda data, settings: os._exit(7))
+    monkeypatch.setattr(runner, "named", lambda data, settings: os._exit(7))
     assert [result for _, result in runner.check_all(many, 2)] == [result for _, result in run(runner.check, many, 1)]

@@ -9,9 +9,10 @@ import pytest
 from wdlint.catalogue import entries
 from wdlint.reading import scout
 from wdlint.reading.imports import is_function
+from wdlint.reading.markers import facts
 from wdlint.reading.project import Project
 
-ENTRIES = tuple(entries())
+ENTRIES = frozenset(entries())
 IMPORTED = "from helpers import (\n    f,\n    g,\n)\nimport torch.optim\ng(group, lr=0.1)\n"
 
 
@@ -32,7 +33,8 @@ IMPORTED = "from helpers import (\n    f,\n    g,\n)\nimport torch.optim\ng(grou
     ],
 )
 def test_what_may_build_an_optimizer(code: str, expected: bool) -> None:
-    found = scout.possible(f"# torch.optim\n{code}\n".encode(), ENTRIES)
+    data = f"# torch.optim\n{code}\n".encode()
+    found = scout.possible(data, facts(data, ENTRIES))
     assert ("OptimizerSite" in found) is expected
 
 
@@ -56,7 +58,8 @@ def test_what_is_imported_may_be_a_function(helpers: str, expected: bool, tmp_pa
     def function(name: str) -> bool:
         return is_function(project, tmp_path / "train.py", name)
 
-    assert ("OptimizerSite" in scout.possible(IMPORTED.encode(), ENTRIES, function)) is expected
+    data = IMPORTED.encode()
+    assert ("OptimizerSite" in scout.possible(data, facts(data, ENTRIES), function)) is expected
 
 
 @pytest.mark.parametrize(
@@ -64,4 +67,5 @@ def test_what_is_imported_may_be_a_function(helpers: str, expected: bool, tmp_pa
     [("x = 'WD1'", False), ("x = 1  # wdlint: ignore[WD101]", True), ("x = 1  # NoQA: WD101", True)],
 )
 def test_suppressions_are_comments(code: str, expected: bool) -> None:
-    assert ("Suppressions" in scout.possible(code.encode(), ENTRIES)) is expected
+    data = code.encode()
+    assert ("Suppressions" in scout.possible(data, facts(data, ENTRIES))) is expected

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wdlint.findings import FileResult, Finding, Position, Span, Unresolved
-from wdlint.looking import LintSettings, entries_of, look, read, sought
+from wdlint.looking import LintSettings, entries_of, look, named, read
 from wdlint.optimizers import registry
 from wdlint.reading import scout
 from wdlint.reading.content import UnreadableFile, is_notebook
@@ -83,7 +83,7 @@ def check_path(
     if data is None:
         return FileResult(filename)
     try:
-        found = scouted(path, filename, project, settings, data) if known is None else known
+        found = known or scouted(path, filename, project, settings, data, named(data, settings))
         if isinstance(found, FileResult):
             return found
         project.begin()
@@ -95,13 +95,15 @@ def check_path(
         return _unreadable(filename, error, settings)
 
 
-def scouted(path: Path, filename: str, project: Project, settings: LintSettings, data: bytes) -> FileResult | Scouted:
-    """What the bytes of a file say; its result where it holds nothing to look for."""
+def scouted(
+    path: Path, filename: str, project: Project, settings: LintSettings, data: bytes, marked: frozenset[str]
+) -> FileResult | Scouted:
+    """What the bytes of a file say, `marked` the facts of which it has markers; its result where it holds none."""
     registry.use(settings.optimizers)
     project.begin()
     if is_notebook(filename):
         return Scouted(None, Reads(), frozenset())  # its text is told apart from its JSON later
-    facts, alone = _possible(data, path, project, settings)
+    facts, alone = _possible(data, path, project, marked)
     if facts:
         return Scouted(facts, project.reads(), frozenset(project.looked))
     return FileResult(filename, looked=None if alone else tuple(sorted(project.looked)), reads=project.reads())
@@ -124,15 +126,16 @@ def _prepare(fact: str, codes: frozenset[str]) -> None:
         _checks(fact, codes)
 
 
-def _possible(data: bytes, path: Path, project: Project, settings: LintSettings) -> tuple[frozenset[str], bool]:
-    """The facts that a file of the project may hold, and whether that was told without a look at other files."""
+def _possible(data: bytes, path: Path, project: Project, marked: frozenset[str]) -> tuple[frozenset[str], bool]:
+    """The facts that a file of the project may hold, of those that are `marked`, and whether that was told without a
+    look at other files."""
     asked: list[str] = []
 
     def function(name: str) -> bool:
         asked.append(name)
         return is_function(project, path.absolute(), name)
 
-    return scout.possible(data, sought(settings), function), not asked
+    return scout.possible(data, marked, function), not asked
 
 
 def check_source(
@@ -160,7 +163,8 @@ def _checked(source: Source, project: Project, settings: LintSettings, wanted: f
     try:
         module = project.checked(source, scout.in_definitions(wanted) if wanted is not None else None)
         if wanted is None:
-            wanted, _ = _possible(source.text.encode("utf-8", "replace"), source.path, project, settings)
+            data = source.text.encode("utf-8", "replace")
+            wanted, _ = _possible(data, source.path, project, named(data, settings))
         found, unresolved, sites = _found(Context(module, evaluator, settings), wanted)
         if failed(module.tree):
             evaluator.forget()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wdlint.catalogue import Entry, entries
 from wdlint.reading.content import MAX_BYTES, MAX_NOTEBOOK_BYTES, is_notebook, read_bytes
-from wdlint.reading.markers import marked
+from wdlint.reading.markers import facts
 from wdlint.records import dataclass
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def look(path: str | Path, filename: str, settings: LintSettings) -> bytes | Non
     Raises UnreadableFile.
     """
     data = read(path, filename)
-    return data if is_marked(data, settings) else None
+    return data if named(data, settings) else None
 
 
 def read(path: str | Path, filename: str) -> bytes:
@@ -52,9 +52,9 @@ def read(path: str | Path, filename: str) -> bytes:
     return read_bytes(path, MAX_NOTEBOOK_BYTES if is_notebook(filename) else MAX_BYTES)
 
 
-def is_marked(data: bytes, settings: LintSettings) -> bool:
-    """Whether anything would be looked for in a file."""
-    return marked(data, sought(settings))
+def named(data: bytes, settings: LintSettings) -> frozenset[str]:
+    """The facts that would be looked for in a file, told from the markers of their rules."""
+    return facts(data, sought(settings))
 
 
 def sought(settings: LintSettings) -> frozenset[Entry]:

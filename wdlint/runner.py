@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from wdlint.looking import LintSettings, is_marked, look, read
+from wdlint.looking import LintSettings, look, named, read
 from wdlint.reading.content import UnreadableFile
 from wdlint.results import FileResult
 
@@ -101,14 +101,15 @@ def _glance(task: Task) -> Glance:
     except UnreadableFile:
         return Glance(None, None)
     found = digest(data) if task.filename.endswith(".py") else None
-    if not is_marked(data, task.settings):
+    marked = named(data, task.settings)
+    if not marked:
         return Glance(None, found, is_empty=True)
     from wdlint import limits, linter
 
     try:
         with limits.limited(limits.SECONDS):
             around = project(task.root)
-            return Glance(linter.scouted(Path(task.path), task.filename, around, task.settings, data), found)
+            return Glance(linter.scouted(Path(task.path), task.filename, around, task.settings, data, marked), found)
     except limits.OutOfTime:
         project.cache_clear()
         return Glance(None, found)

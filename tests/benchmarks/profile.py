@@ -66,7 +66,7 @@ def main(folder: str) -> None:
         settings_of = configuration({}, isolated=True)
         files = discover((folder,), settings_of).files
     _timed(looking, "read_bytes", "reading files")
-    _timed(looking, "marked", "markers")
+    _timed(looking, "facts", "markers")
     _timed(scout, "possible", "scouting")
     _timed(project, "parse", "parsing what is checked")
     _timed(project, "skeleton", "parsing what is looked up")

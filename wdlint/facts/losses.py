@@ -233,14 +233,16 @@ class _Search:
             yield from self.follow(left, replace(way, squared=True, cuts=cuts))
             return
         for factor, other in ((left, right), (right, left)):
-            if not is_coefficient(self.evaluator, other, way.frame):
+            seen = set(self.seen)
+            found = list(self.follow(factor, self._part(factor, way)))
+            if not found:  # what the other is may be a long question
                 continue
             value = self.evaluator.evaluate(other, way.frame)
             settable = any(option.origin.settable for option in alternatives(value))
-            if is_zero(value) and not settable:
-                continue
-            scaled = replace(self._part(factor, way), idle=way.idle or is_zero(value))
-            yield from self.follow(factor, scaled)
+            if is_coefficient(self.evaluator, other, way.frame) and (settable or not is_zero(value)):
+                yield from (replace(one, idle=one.idle or is_zero(value)) for one in found)
+            else:
+                self.seen = seen  # by another way it may be one
 
     def _power(self, base: ast.expr, exponent: ast.expr, way: _Way) -> Iterator[Penalty]:
         match self.evaluator.evaluate(exponent, way.frame):
@@ -321,10 +323,14 @@ class _Search:
                     yield from self._applied(name, [receiver, *node.args], node.keywords, way)
 
     def _is_tensor_method(self, func: ast.expr, module: Module) -> bool:
-        """Whether a callee is a method of what a call or a formula gives, by a name that no class here has."""
+        """Whether a callee is a method of what a call or a formula gives, by a name that no class here has, or one that
+        a tensor has and mostly nothing else."""
         match func:
             case ast.Attribute(ast.Call() | ast.BinOp() | ast.Subscript() | ast.UnaryOp(), name):
-                return not self.evaluator.project.defines_method(name)
+                return name in PASSING or not self.evaluator.project.defines_method(name)
+            case ast.Attribute(ast.Name() as receiver, name) if name in PASSING:
+                found = bindings(module, receiver)
+                return bool(found) and all(one.kind in ("assign", "augment", "for") for one in found)
         return False
 
     def _applied(
@@ -360,7 +366,7 @@ class _Search:
         names = _argument_names(function.node, node, bound, way.names)
         positional = [argument.arg for argument in function.node.args.args]
         if bound and positional:
-            arguments = {positional[0]: Known(function.owner), **arguments}
+            arguments.set(positional[0], Known(function.owner))
         owner = function.owner if isinstance(function.owner, Instance) else None
         frame = Frame(
             function.module,

@@ -38,7 +38,7 @@ def given(evaluator: Evaluator, function: Function, name: str, module: Module) -
     for caller, node, offset in matching(evaluator, function, module):
         frame = evaluator.frame(caller)
         if offset is None:
-            value = calls.argument(evaluator, function, node, frame, name, bound=method)
+            value = calls.bind(evaluator, function, node, frame, bound=method).get(name)
         else:
             value = _spawned(evaluator, function, node, caller, offset).get(name)
         if value is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from collections.abc import Mapping as Bound
 from typing import TYPE_CHECKING
 
@@ -239,15 +240,48 @@ def _is_mapping_class(evaluator: Evaluator, cls: ClassThing) -> bool:
     return "builtins.dict" in evaluator.external_bases(cls)
 
 
-def bind(
-    evaluator: Evaluator, function: Function, node: ast.Call, frame: Frame, bound: bool = False
-) -> dict[str, Value]:
+class Arguments(Bound[str, Value]):
+    """The arguments of a call by parameter name, each found out when it is asked for: most never are."""
+
+    __slots__ = ("_evaluator", "_frame", "_given", "_known")
+
+    def __init__(self, evaluator: Evaluator, frame: Frame) -> None:
+        self._evaluator, self._frame = evaluator, frame
+        self._given: dict[str, ast.expr] = {}
+        self._known: dict[str, Value] = {}
+
+    def give(self, name: str, node: ast.expr) -> None:
+        """Bind a parameter to an expression where the call stands."""
+        self._given[name] = node
+
+    def set(self, name: str, value: Value) -> None:
+        """Bind a parameter to a value."""
+        self._given.pop(name, None)
+        self._known[name] = value
+
+    def __getitem__(self, name: str) -> Value:
+        if name in self._given:
+            return self._evaluator.evaluate(self._given[name], self._frame)
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._given or name in self._known
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._given
+        yield from self._known
+
+    def __len__(self) -> int:
+        return len(self._given) + len(self._known)
+
+
+def bind(evaluator: Evaluator, function: Function, node: ast.Call, frame: Frame, bound: bool = False) -> Arguments:
     """The arguments of a call by parameter name; those left to defaults are missing."""
     a = function.args
     positional = [arg.arg for arg in (*a.posonlyargs, *a.args)]
     if bound and positional:
         positional = positional[1:]
-    arguments: dict[str, Value] = {}
+    arguments = Arguments(evaluator, frame)
     rest: list[Value] = []
     uncertain = False
     for index, given in enumerate(node.args):
@@ -256,63 +290,49 @@ def bind(
                 case Known(Sequence(items, False)):
                     for offset, one in enumerate(items):
                         if index + offset < len(positional):
-                            arguments[positional[index + offset]] = one
+                            arguments.set(positional[index + offset], one)
                 case _:
                     uncertain = True
             break
         if index < len(positional):
-            arguments[positional[index]] = evaluator.evaluate(given, frame)
-        else:
+            arguments.give(positional[index], given)
+        elif a.vararg is not None:
             rest.append(evaluator.evaluate(given, frame))
     if a.vararg is not None:
-        arguments[a.vararg.arg] = known(Sequence(tuple(rest), uncertain))
+        arguments.set(a.vararg.arg, known(Sequence(tuple(rest), uncertain)))
     names = {*positional, *(arg.arg for arg in a.kwonlyargs)}
     extra: list[Entry] = []
     open_ = False
     for keyword_ in node.keywords:
-        value = evaluator.evaluate(keyword_.value, frame)
+        if keyword_.arg in names:
+            arguments.give(keyword_.arg, keyword_.value)
+            continue
         if keyword_.arg is None:
-            match value:
+            match evaluator.evaluate(keyword_.value, frame):
                 case Known(Mapping(entries, more)):
                     open_ = open_ or more
                     for entry in entries:
                         if entry.key in names:
-                            arguments[entry.key] = entry.value
+                            arguments.set(entry.key, entry.value)
                         else:
                             extra.append(entry)
                 case _:
                     open_ = uncertain = True
-        elif keyword_.arg in names:
-            arguments[keyword_.arg] = value
-        else:
+        elif a.kwarg is not None:
+            value = evaluator.evaluate(keyword_.value, frame)
             extra.append(Entry(keyword_.arg, value, keyword_, keyword_.value))
     if a.kwarg is not None:
-        arguments[a.kwarg.arg] = known(Mapping(tuple(extra), open_, Place(frame.module, node)))
+        arguments.set(a.kwarg.arg, known(Mapping(tuple(extra), open_, Place(frame.module, node))))
     if uncertain:
         for name in names - set(arguments):
-            arguments[name] = Unknown(f"`{name}` may be in `*args` or `**kwargs`")
+            arguments.set(name, Unknown(f"`{name}` may be in `*args` or `**kwargs`"))
     return arguments
-
-
-def argument(
-    evaluator: Evaluator, function: Function, node: ast.Call, frame: Frame, name: str, bound: bool = False
-) -> Value | None:
-    """One of the arguments that `bind` gives, without a look at the others; None where it is left out."""
-    a = function.args
-    positional = [arg.arg for arg in (*a.posonlyargs, *a.args)][bound:]
-    ordinary = name in positional or any(arg.arg == name for arg in a.kwonlyargs)
-    spread = any(isinstance(given, ast.Starred) for given in node.args) or any(k.arg is None for k in node.keywords)
-    if spread or not ordinary:
-        return bind(evaluator, function, node, frame, bound).get(name)
-    index = positional.index(name) if name in positional else len(node.args)
-    given = keyword(node, name) or next(iter(node.args[index:]), None)
-    return evaluator.evaluate(given, frame) if given is not None else None
 
 
 def returned(
     evaluator: Evaluator,
     function: FunctionThing,
-    arguments: Bound[str, Value],
+    arguments: Arguments,
     caller: Place | None,
     depth: int,
 ) -> Value:
@@ -332,8 +352,7 @@ def returned(
         depth + 1,
     )
     if owner is not None and function.node.args.args:
-        arguments = {function.node.args.args[0].arg: known(owner), **arguments}
-        inner = replace(inner, arguments=arguments)
+        arguments.set(function.node.args.args[0].arg, known(owner))
     if isinstance(function.node, ast.Lambda):
         return evaluator.evaluate(function.node.body, inner)
     values: list[Value] = []

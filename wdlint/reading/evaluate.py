@@ -675,7 +675,7 @@ class Evaluator:
                     return option
                 whole = replace(option.value, owner=instance)
                 if decorators & {"property", "cached_property", "functools.cached_property"}:
-                    return calls.returned(self, whole, {}, None, 0)
+                    return calls.returned(self, whole, calls.Arguments(self, self.frame(whole.module)), None, 0)
                 return replace(option, value=whole)
             return option
 
@@ -741,7 +741,7 @@ class Evaluator:
         if instance.frame.depth >= INLINED:
             return self.frame(cls.module)
         arguments = calls.bind(self, method, instance.call, instance.frame, bound=True)
-        arguments[method.args.args[0].arg] = known(Instance(cls))
+        arguments.set(method.args.args[0].arg, known(Instance(cls)))
         return Frame(
             cls.module,
             method,

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
-from functools import cache, lru_cache
+from collections.abc import Callable
+from functools import cache
 
 from wdlint.catalogue import Entry
 
 
-def marked(data: bytes, entries: Collection[Entry]) -> bool:
-    """Whether a file holds a marker of a rule."""
-    return bool(facts(data, frozenset(entries)))
-
-
-@lru_cache(maxsize=1)  # asked before anything is imported for a file, and again after
 def facts(data: bytes, entries: frozenset[Entry]) -> frozenset[str]:
     """The facts of the rules that have a marker in a file."""
     behind = _behind(entries)

@@ -11,12 +11,10 @@ import keyword
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from wdlint.catalogue import Entry
 from wdlint.optimizers import registry
-from wdlint.reading.markers import facts
 from wdlint.records import dataclass
 
 # Callees that build no optimizer, whatever they are given: builtins, and methods of builtin containers.
@@ -114,13 +112,12 @@ class Site:
 
 
 def possible(
-    data: bytes, entries: Collection[Entry], is_function: Callable[[str], bool] = lambda name: False
+    data: bytes, named: frozenset[str], is_function: Callable[[str], bool] = lambda name: False
 ) -> frozenset[str]:
-    """The names of the facts that rules are called with and that a file of these bytes may hold.
+    """Those of the facts `named`, of which a file of these bytes has markers, that it may hold.
 
     `is_function` is asked whether a name that the file imports stands for a function for certain.
     """
-    named = facts(data, frozenset(entries))
     if "Penalty" in named and not _backward(data):  # code is part of the bytes: most say it in comments alone
         named -= {"Penalty"}
     if not named:
@@ -138,19 +135,17 @@ def in_definitions(facts: frozenset[str]) -> Callable[[str], bool] | None:
     tests = [_IN_DEFINITION[fact] for fact in sorted(facts)]
 
     def may_hold(text: str) -> bool:
-        code = _TEXT.sub(b'""', text.encode("utf-8", "replace"))
+        code = _code(text.encode("utf-8", "replace"))
         return any(test(code) for test in tests)
 
     return may_hold
 
 
-@lru_cache(maxsize=1)
 def _code(data: bytes) -> bytes:
     """A file without its comments and what its strings say."""
     return _TEXT.sub(b'""', data)
 
 
-@lru_cache(maxsize=1)  # asked once before a file is parsed, and once after
 def _sites(code: bytes, names: frozenset[str]) -> Site:
     if any(_is_built(code, name) for name in _encoded(names).intersection(code.translate(_WORDS).split())):
         return Site(True)
