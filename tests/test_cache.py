@@ -204,7 +204,8 @@ def test_a_damaged_cache_is_no_cache(root: Path) -> None:
     run(root)
     file = cache.place(str(root.parent / "kept"))
     whole = file.read_bytes()
-    for damaged in (b"", b"\0" * 100, whole[:-1], whole[: len(whole) // 2], b"x" + whole[1:], whole + b"x"):
+    other = bytes([whole[0] ^ 1])
+    for damaged in (b"", b"\0" * 100, whole[:-1], whole[: len(whole) // 2], other + whole[1:], whole + b"x"):
         file.write_bytes(damaged)
         assert cache.opened(str(file.parent)).results == {}
     file.unlink()

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from wdlint.looking import LintSettings, look, named, read
+from wdlint.looking import LintSettings, look, named, read, sought
 from wdlint.reading.content import UnreadableFile
 from wdlint.results import FileResult
 
@@ -94,14 +94,16 @@ def glances(tasks: Sequence[Task]) -> list[Glance]:
 
 
 def _glance(task: Task) -> Glance:
-    from wdlint.reading.digest import digest
+    from wdlint.reading.digest import ASKED, digest
+    from wdlint.reading.markers import mark
 
     try:
         data = read(task.path, task.filename)
     except UnreadableFile:
         return Glance(None, None)
-    found = digest(data) if task.filename.endswith(".py") else None
     marked = named(data, task.settings)
+    asked = bool(marked) or not mark(ASKED, sought(task.settings))
+    found = digest(data, asked) if task.filename.endswith(".py") else None
     if not marked:
         return Glance(None, found, is_empty=True)
     from wdlint import limits, linter

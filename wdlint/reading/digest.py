@@ -11,7 +11,7 @@ from typing import NamedTuple
 from wdlint.reading.imports import statements
 
 ASKED = (b"no_weight_decay",)  # texts that all files are asked for
-_WORD = re.compile(rb"[\w\x80-\xff]+")
+_NAME = re.compile(rb"\w+")
 _DEFINED = re.compile(rb"def (\w+)\(")
 _BETWEEN = b"\0"
 _ALL = b"__all__"
@@ -22,12 +22,11 @@ _EXPORTED = re.compile(
 
 
 class Digest(NamedTuple):
-    """`imports`: the import statements as they stand, a NUL between two. `words`: what is named in them, and `defined`:
-    the names of all functions, a space around each. `texts`: those of ASKED that the file holds. `exported`: what
-    `__all__` lists, a space around each name; None where that is not plain."""
+    """`imports`: the import statements as they stand, a NUL between two. `defined`: the names of all functions, a space
+    around each. `texts`: those of ASKED that the file holds. `exported`: what `__all__` lists, a space around each
+    name; None where that is not plain."""
 
     imports: bytes
-    words: bytes
     defined: bytes
     texts: tuple[bytes, ...]
     exported: bytes | None
@@ -38,14 +37,13 @@ class Digest(NamedTuple):
         return self.imports.split(_BETWEEN) if self.imports else []
 
 
-def digest(data: bytes) -> Digest:
-    """The digest of a file's bytes."""
+def digest(data: bytes, asked: bool = True) -> Digest:
+    """The digest of a file's bytes; where they are not `asked`, they hold none of ASKED."""
     imports = _BETWEEN.join(one for one in statements(data) if _BETWEEN not in one)  # with a NUL, it is no Python
     return Digest(
         imports,
-        b" %b " % b" ".join(set(_WORD.findall(imports))),
         b" %b " % b" ".join(set(_DEFINED.findall(data))),
-        tuple(text for text in ASKED if text in data),
+        tuple(text for text in ASKED if text in data) if asked else (),
         _exported(data),
     )
 
@@ -55,33 +53,41 @@ def _exported(data: bytes) -> bytes | None:
     if at < 0 or data[at - 1 : at] not in (b"", b"\n") or data.find(_ALL, at + 1) >= 0:
         return None
     listed = _EXPORTED.match(data, at + len(_ALL))
-    return b" %b " % b" ".join(_WORD.findall(_COMMENT.sub(b"", listed[1]))) if listed is not None else None
+    return b" %b " % b" ".join(_NAME.findall(_COMMENT.sub(b"", listed[1]))) if listed is not None else None
 
 
 class Index:
-    """Which files have a word: all their words in one text, which is searched faster than it would be sorted in."""
+    """Which files have a word: all their texts in one, which is searched faster than it would be sorted in."""
 
     __slots__ = ("_begin", "_paths", "_text")
 
-    def __init__(self, words: Iterable[tuple[Path, bytes]]) -> None:
+    def __init__(self, texts: Iterable[tuple[Path, bytes]]) -> None:
         self._paths: list[Path] = []
         self._begin: list[int] = []
         parts: list[bytes] = []
         at = 0
-        for path, some in words:
+        for path, text in texts:
             self._paths.append(path)
             self._begin.append(at)
-            parts.append(some)
-            at += len(some)
-        self._text = b"".join(parts)
+            parts.append(text)
+            at += len(text) + len(_BETWEEN)
+        self._text = _BETWEEN.join(parts)
 
     def having(self, word: bytes) -> list[Path]:
         """The files that have a word, in their order."""
-        token = b" %b " % word
         found: list[Path] = []
-        at = self._text.find(token) if word else -1
+        at = self._text.find(word) if word else -1
         while at >= 0:
+            end = at + len(word)
+            if _in_word(self._text, at - 1) or _in_word(self._text, end):
+                at = self._text.find(word, end)
+                continue
             after = bisect_right(self._begin, at)
             found.append(self._paths[after - 1])
-            at = self._text.find(token, self._begin[after]) if after < len(self._begin) else -1
+            at = self._text.find(word, self._begin[after]) if after < len(self._begin) else -1
         return found
+
+
+def _in_word(text: bytes, at: int) -> bool:
+    one = text[at : at + 1]
+    return one.isalnum() or one == b"_" or one > b"\x7f"

@@ -140,7 +140,7 @@ def _defined(name: bytes) -> re.Pattern[bytes]:
 
 def _imports(project: Project, path: Path, name: str) -> bool:
     """Whether a file has a name by importing it."""
-    return b" %b " % name.encode() in project.digest(path).words and any(
+    return name.encode() in project.digest(path).imports and any(
         name in other.names or (not other.names and other.module.partition(".")[0] == name)
         for other in project.imports_of(path)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 
 from wdlint.catalogue import Entry
@@ -12,8 +12,13 @@ from wdlint.catalogue import Entry
 def facts(data: bytes, entries: frozenset[Entry]) -> frozenset[str]:
     """The facts of the rules that have a marker in a file."""
     behind = _behind(entries)
-    present = {marker for holds, markers in _probes(entries) if holds(data) for marker in markers if marker in data}
-    return frozenset(fact for marker in present for fact in behind[marker])
+    return frozenset(fact for probe in _probes(entries) for marker in probe(data) for fact in behind[marker])
+
+
+@cache
+def mark(texts: tuple[bytes, ...], entries: frozenset[Entry]) -> bool:
+    """Whether each of some texts holds a marker, so that no file without markers holds any of them."""
+    return all(facts(text, entries) for text in texts)
 
 
 @cache
@@ -26,7 +31,7 @@ def _behind(entries: frozenset[Entry]) -> dict[bytes, frozenset[str]]:
     return {marker: frozenset(facts) for marker, facts in found.items()}
 
 
-Test = Callable[[bytes], object]
+Probe = Callable[[bytes], Collection[bytes]]  # the markers that a file holds
 
 # Letters that are seldom in code. For a short word that begins with one, `re` is faster than `in`, which looks for the
 # last letter first; and it looks for several that begin alike at once.
@@ -36,8 +41,8 @@ _HELD = 4  # bytes that markers have in common and that are looked for instead: 
 
 
 @cache
-def _probes(entries: frozenset[Entry]) -> tuple[tuple[Test, tuple[bytes, ...]], ...]:
-    """Tests of a file's bytes, each with the markers of which the file holds none where the test fails."""
+def _probes(entries: frozenset[Entry]) -> tuple[Probe, ...]:
+    """What finds the markers of a file, some at a time."""
     alike: dict[bytes, list[bytes]] = {}  # by their first letter
     others: dict[bytes, list[bytes]] = {}  # by what all of them hold
     for marker in sorted({marker.encode() for entry in entries for marker in entry.markers}, key=len):
@@ -47,15 +52,28 @@ def _probes(entries: frozenset[Entry]) -> tuple[tuple[Test, tuple[bytes, ...]], 
             beside = next((held for held in others if len(_common(held, marker)) >= _HELD), None)
             alike_ = others.pop(beside) if beside is not None else []
             others[_common(beside, marker) if beside is not None else marker] = [*alike_, marker]
-    tests: list[tuple[Test, list[bytes]]] = [
-        (re.compile(b"|".join(map(re.escape, markers))).search, markers) for markers in alike.values()
-    ]
-    tests += [(_holding(held), markers) for held, markers in others.items()]
-    return tuple((test, tuple(markers)) for test, markers in tests)
+    return (*map(_beginning, alike.values()), *(_holding(held, markers) for held, markers in others.items()))
 
 
-def _holding(held: bytes) -> Test:
-    return lambda data: held in data
+def _beginning(markers: list[bytes]) -> Probe:
+    """What finds markers that begin with the same letter."""
+    search = re.compile(b"|".join(map(re.escape, markers))).search
+    return lambda data: [marker for marker in markers if marker in data] if search(data) is not None else ()
+
+
+def _holding(held: bytes, markers: list[bytes]) -> Probe:
+    """What finds markers that all hold a text, each place of which is looked at once."""
+    before = {marker: marker.index(held) for marker in markers}
+
+    def probe(data: bytes) -> Collection[bytes]:
+        found: set[bytes] = set()
+        at = data.find(held)
+        while at >= 0 and len(found) < len(before):
+            found |= {one for one, start in before.items() if at >= start and data.startswith(one, at - start)}
+            at = data.find(held, at + 1)
+        return found
+
+    return probe
 
 
 def _common(one: bytes, other: bytes) -> bytes:

@@ -42,7 +42,7 @@ class Project:
     _above: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     _files: list[Path] | None = None
     _digests: dict[str, Digest] = field(default_factory=dict)
-    _importing: Index | None = None  # by the words of import statements
+    _importing: Index | None = None  # by their import statements
     _importers: dict[str, dict[Path, list[Path]]] = field(default_factory=dict)
     _contents: dict[Path, bytes] = field(default_factory=dict)
     _statements: dict[Path, tuple[Import, ...]] = field(default_factory=dict)
@@ -184,7 +184,7 @@ class Project:
     def _naming(self, word: bytes) -> list[Path]:
         """The files that have a word in their import statements."""
         if self._importing is None:
-            self._importing = Index((path, self.digest(path).words) for path in self.files())
+            self._importing = Index((path, self.digest(path).imports) for path in self.files())
         return self._importing.having(word)
 
     def index(self) -> None:
