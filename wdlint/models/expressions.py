@@ -11,6 +11,7 @@ from typing import Any
 from wdlint.models.parameters import Inventory
 from wdlint.models.wrapping import wrapped, wrappers
 from wdlint.reading import calls
+from wdlint.reading.callers import FABRICS
 from wdlint.reading.evaluate import Evaluator, Frame
 from wdlint.reading.tree import Module, walk
 from wdlint.reading.values import (
@@ -40,11 +41,7 @@ WRAPPERS = frozenset(
         "accelerate.Accelerator.prepare",
         "accelerate.Accelerator.prepare_model",
         "accelerate.Accelerator.unwrap_model",
-        "lightning.fabric.Fabric.setup",
-        "lightning.fabric.Fabric.setup_module",
-        "lightning.Fabric.setup",
-        "lightning.Fabric.setup_module",
-        "lightning_fabric.Fabric.setup",
+        *(f"{fabric}.{method}" for fabric in FABRICS for method in ("setup", "setup_module")),
     }
 )
 

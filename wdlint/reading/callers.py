@@ -16,6 +16,7 @@ from wdlint.reading.values import (
     FunctionThing,
     Known,
     Partial,
+    Product,
     Sequence,
     Unknown,
     Value,
@@ -23,9 +24,12 @@ from wdlint.reading.values import (
 )
 
 if TYPE_CHECKING:
-    from wdlint.reading.evaluate import Evaluator
+    from wdlint.reading.evaluate import Evaluator, Frame
 
 MOST = 12  # callers looked at
+# Lightning's Fabric calls what its `launch` is given with itself as the first argument.
+FABRICS = frozenset({"lightning.Fabric", "lightning.fabric.Fabric", "lightning_fabric.Fabric"})
+LAUNCHED = -1  # in the place of an offset
 
 
 def given(evaluator: Evaluator, function: Function, name: str, module: Module) -> tuple[list[Value], bool]:
@@ -39,6 +43,8 @@ def given(evaluator: Evaluator, function: Function, name: str, module: Module) -
         frame = evaluator.frame(caller)
         if offset is None:
             value = calls.bind(evaluator, function, node, frame, bound=method).get(name)
+        elif offset == LAUNCHED:
+            value = calls.bind(evaluator, function, _launched(node), frame, bound=method).get(name)
         else:
             value = _spawned(evaluator, function, node, caller, offset).get(name)
         if value is not None:
@@ -72,7 +78,10 @@ def _is_static(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 def matching(
     evaluator: Evaluator, function: ast.FunctionDef | ast.AsyncFunctionDef, module: Module
 ) -> list[tuple[Module, ast.Call, int | None]]:
-    """Calls of a function; the number is the offset of its first parameter in `args=(...)` of a launcher."""
+    """Calls of a function; the number is the offset of its first parameter in `args=(...)` of a launcher.
+
+    It is LAUNCHED for a Fabric's `launch(function, ...)`.
+    """
     key = id(function)
     if key not in evaluator.calls_of:
         evaluator.calls_of[key] = []  # a recursive function does not call itself into existence
@@ -116,9 +125,13 @@ def _search(
                     if _is(evaluator, callee, function, module):
                         launcher = ast.unparse(node.func)
                         yield caller, node, 1 if "spawn" in launcher or "start_processes" in launcher else 0
+                elif _is_launch(evaluator, node, frame) and _is(
+                    evaluator, evaluator.evaluate(node.args[0], frame), function, module
+                ):
+                    yield caller, node, LAUNCHED
 
 
-_LAUNCHED = re.compile(rb"args\s*=")
+_LAUNCHED = re.compile(rb"args\s*=|\.launch\s*\(")
 
 
 def _may_call(data: bytes, name: bytes, initial: bool) -> bool:
@@ -129,6 +142,24 @@ def _may_call(data: bytes, name: bytes, initial: bool) -> bool:
         return True
     other = re.compile(rb"class\s+\w+\s*\([^)]*\b%b\b" % name) if initial else _LAUNCHED
     return other.search(data) is not None
+
+
+def _is_launch(evaluator: Evaluator, node: ast.Call, frame: Frame) -> bool:
+    """Whether a call is a Fabric's `launch(function, ...)`."""
+    match node:
+        case ast.Call(ast.Attribute(fabric, "launch"), [ast.Name(), *_]):
+            return any(
+                isinstance(option.value, Product) and option.value.path in FABRICS
+                for option in alternatives(evaluator.evaluate(fabric, frame))
+            )
+    return False
+
+
+def _launched(node: ast.Call) -> ast.Call:
+    """The call of the function that a Fabric's `launch(function, ...)` makes."""
+    assert isinstance(node.func, ast.Attribute)
+    made = ast.Call(node.args[0], [node.func.value, *node.args[1:]], node.keywords)
+    return ast.copy_location(made, node)
 
 
 def _reference(node: ast.Call, word: str) -> ast.expr:
