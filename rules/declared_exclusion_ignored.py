@@ -49,8 +49,9 @@ from collections.abc import Iterator
 
 from wdlint.facts.declared import Form, Ignored, asked, ignored, unwrapped
 from wdlint.facts.exempted import Exempted, exempted, may_declare
+from wdlint.facts.flattened import unranked
 from wdlint.facts.optimizers import OptimizerSite, divides
-from wdlint.findings import Applicability, Finding, Fix, Related, Severity
+from wdlint.findings import Applicability, Finding, Fix, Related, Severity, by_hand
 from wdlint.fixing.groups import Division, divided, plain_model
 from wdlint.linter import Context
 from wdlint.models.wording import counted
@@ -190,5 +191,7 @@ def _fix(site: OptimizerSite, one: Ignored) -> Fix | None:
         division = BY_METHOD
     else:
         return None
+    if flat := unranked(site):
+        return by_hand(flat)
     edits = divided(site, site.decay_of(site.groups[0]), division)
     return Fix(Applicability.UNSAFE, EFFECT, edits) if edits else None

@@ -2,8 +2,9 @@
 
 ## What it does
 Finds rank tests (`p.ndim`, `p.dim()`, `len(p.shape)`) over a model wrapped by FSDP1
-(`FullyShardedDataParallel`), and name tests over one wrapped without `use_orig_params=True`. FSDP2
-(`fully_shard`) keeps names and ranks: silent.
+(`FullyShardedDataParallel`, or Lightning's `FSDPStrategy` and `strategy="fsdp"`), and name tests over one
+wrapped without `use_orig_params=True`, which Lightning sets itself since 2.1. FSDP2 (`fully_shard`,
+`ModelParallelStrategy`) keeps names and ranks: silent; so is NO_SHARD with `use_orig_params=True`.
 
 ## Why it hurts
 FSDP1 holds flat shards. Every parameter has one dimension (with `use_orig_params=True` as well), so `p.ndim <
@@ -21,7 +22,9 @@ parameters are called `_flat_param`, no pattern matches, and everything is decay
     decay = [p for p in model.parameters() if p.ndim >= 2]
 
 With FSDP1, decide by rank before wrapping, keep the names, and select by name (less `_fsdp_wrapped_module.`)
-after `FSDP(model, use_orig_params=True)`.
+after `FSDP(model, use_orig_params=True)`. With Lightning's Fabric, build the optimizer before
+`model, optimizer = fabric.setup(model, optimizer)`. A strategy that is not known is taken for none; what a
+Trainer of the project does to a LightningModule is advice, since others may train it, too.
 
 ## When to ignore
 The wrapping is switched off wherever these groups are used.
@@ -66,9 +69,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             site=site.span,
             label="every shard is flat" if test.atom.aspect is Aspect.RANK else "the names are gone",
             related=[Related("wrapped here", wrapped.place.module.span(wrapped.place.node))],
-            fix=by_hand(
-                "choose the groups before wrapping, by name, or shard with `fully_shard`, which keeps names and ranks"
-            ),
+            fix=by_hand(wrapped.remedy),
         )
 
 

@@ -25,7 +25,8 @@ Unsafe: parameters stop decaying and the optimizer has two groups, so an optimiz
 load. Where the model is known, the simplest test that is exact on its parameters is written, in the call or in a
 function above it, and the new code is run over the model before the fix is offered; the fix says what stops
 decaying, by number. Where it is not, the test is by rank: embeddings and tensors such as `cls_token` stay decayed.
-Only warnings are fixed, where the call is given `model.parameters()` and nothing nearby counts on one group.
+Only warnings are fixed, where the call is given `model.parameters()` and nothing nearby counts on one group, and not
+where FSDP1 may have left every parameter one dimension: the code's own, or that of a strategy of Lightning.
 
 ## When to ignore
 The recipe decays everything on purpose, the model has nothing but weights, or lr times decay over the whole run
@@ -43,10 +44,10 @@ from collections.abc import Iterator
 from wdlint.facts.declared import declared_by
 from wdlint.facts.division import Undivided, undivided
 from wdlint.facts.exposure import Exposure, exposed
-from wdlint.facts.flattened import wrapping
+from wdlint.facts.flattened import unranked
 from wdlint.facts.optimizers import OptimizerSite, written_later
 from wdlint.facts.origins import origins
-from wdlint.findings import Applicability, Finding, Fix, Severity
+from wdlint.findings import Applicability, Finding, Fix, Severity, by_hand
 from wdlint.fixing.groups import BY_RANK, divided
 from wdlint.linter import Context
 from wdlint.models.parameters import Parameter
@@ -62,6 +63,7 @@ RULE = Rule(
     markers=("optim", "Optim", "OPTIM", "weight_decay"),
     fixable=True,
 )
+HELP = "give tensors with fewer than two dimensions a group of their own with a decay of 0"
 EFFECT = (
     "divide by rank: biases and norm gains stop decaying, embeddings stay decayed; the optimizer gets a second group,"
     " so optimizer states saved before do not load"
@@ -82,6 +84,7 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
         exposure = exposed(site, reach, context.policy, context.settings.built)
         if exposure is not None and exposure.nothing:
             continue
+        flat = unranked(site)
         proved = exposure if exposure is not None and exposure.certain and not reach.some else None
         yield RULE.finding(
             reach.decay.span,
@@ -90,8 +93,8 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             site=site.span,
             label="for weights, norms and biases alike",
             related=origins(reach.decay.value, reach.decay.span),
-            help="give tensors with fewer than two dimensions a group of their own with a decay of 0",
-            fix=_fix(site, reach, exposure, context) if severity is RULE.severity else None,
+            help="" if flat else HELP,
+            fix=by_hand(flat) if flat else _fix(site, reach, exposure, context) if severity is RULE.severity else None,
             model=proved.model if proved is not None else None,
         )
 
@@ -127,9 +130,9 @@ def _reached(exposure: Exposure, models: str) -> str:
 
 
 def _fix(site: OptimizerSite, reach: Undivided, exposure: Exposure | None, context: Context) -> Fix | None:
+    if not reach.whole:
+        return None
     selections = [selection for group in site.groups for selection in group.selections or ()]
-    if not reach.whole or any(wrapping(site.evaluator, one) for one in selections):
-        return None  # flat shards have no rank
     if written_later(site) is not None:
         return None  # a schedule would decay the spared group again
     if exposure is not None and exposure.complete:

@@ -8,9 +8,10 @@ from functools import partial
 
 from wdlint.facts.assignment import Assignment, assignments
 from wdlint.facts.declared import unwrapped
+from wdlint.facts.flattened import unranked
 from wdlint.facts.mistakes import Mistake
 from wdlint.facts.optimizers import Decay, OptimizerSite
-from wdlint.findings import Applicability, Edit, Fix
+from wdlint.findings import Applicability, Edit, Fix, by_hand
 from wdlint.fixing.decisions import Decision, comprehensions, conditions, rewritten, unused
 from wdlint.fixing.exempting import Tests, tests, wanted
 from wdlint.fixing.groups import Division, divided, plain_model
@@ -44,6 +45,9 @@ def regrouping(way: Assignment, context: Context) -> Fix | None:
 
 
 def _regrouped(way: Assignment, site: OptimizerSite, context: Context) -> Fix | None:
+    models = [world.value for world in way.worlds if world.value is not None]
+    if flat := unranked(site, models):
+        return by_hand(flat)
     for number, edits in enumerate(_candidates(way, site, context.policy)):
         change = proved(site, edits, context.policy, context.settings.built)
         if change is not None:
