@@ -9,6 +9,7 @@ import pytest
 from wdlint.catalogue import entries
 from wdlint.reading import scout
 from wdlint.reading.imports import is_function
+from wdlint.reading.losses import may_have_terms
 from wdlint.reading.markers import facts
 from wdlint.reading.project import Project
 
@@ -69,3 +70,39 @@ def test_what_is_imported_may_be_a_function(helpers: str, expected: bool, tmp_pa
 def test_suppressions_are_comments(code: str, expected: bool) -> None:
     data = code.encode()
     assert ("Suppressions" in scout.possible(data, facts(data, ENTRIES))) is expected
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("loss = model(x).loss\nloss.backward()", False),
+        ("loss = outputs.loss  #\nloss.backward(retain_graph=True)", False),
+        ("out = model(x)\nout.loss.backward()", False),
+        ("out.flatten()[0].backward()", False),
+        ("out = model(x).logits\nloss = out\nloss.sum().backward()", False),
+        ("loss = 0\nfor x in xs:\n    loss = step(x).loss\nloss.backward()", False),
+        ("return Output(\n    loss=loss,\n)\nloss = f(x).loss\nloss.backward()", False),
+        ("def f(loss):\n    loss.backward()", False),
+        ("class C:\n    def backward(self, x): pass", False),
+        ("loss = f(x)\nloss.backward()", True),
+        ("(loss + reg).backward()", True),
+        ("loss = f(x).loss + reg(model)\nloss.backward()", True),
+        ("reg = f(model)\nloss = f(x).loss\nloss += reg\nloss.backward()", True),
+        ("loss: Tensor = a + b\nloss.backward()", True),
+        ("loss, out = f(x)\nloss.backward()", True),
+        ("(\n    loss,\n    out,\n) = f(x)\nloss.backward()", True),
+        ("loss = \\\n    a + b\nloss.backward()", True),
+        ("out.loss = a + b\nout.loss.backward()", True),
+        ("parts[0].backward()", True),
+        ("loss = out.loss.data\nloss.backward()", True),
+        ("other = a + b\nloss = other\nloss.backward()", True),
+        ("while loss := f(x): loss.backward()", True),
+        ("with scaled(a + b) as loss: loss.backward()", True),
+        ("fabric.backward(a + b)", True),
+        ("loss = a + b\nfabric.backward(loss, retain_graph=True)", True),
+        ("class C:\n    def training_step(self, x): return a + b", True),
+        ("losses = []\nlosses.append(a + b)\nlosses.sum().backward()", True),
+    ],
+)
+def test_what_may_have_terms_of_its_own(code: str, expected: bool) -> None:
+    assert may_have_terms(code.encode()) is expected

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from wdlint.optimizers import registry
+from wdlint.reading.losses import may_have_terms
 from wdlint.records import dataclass
 
 # Callees that build no optimizer, whatever they are given: builtins, and methods of builtin containers.
@@ -415,7 +416,7 @@ NEEDED: dict[str, Callable[[bytes, bytes, bool], bool]] = {
             or (b"**" in code and _UNPACKED.search(code) is not None)
         )
     ),
-    "Penalty": lambda data, code, site: _backward(code),
+    "Penalty": lambda data, code, site: _backward(code) and may_have_terms(code),
     "ManualDecay": lambda data, code, site: _shrinks(code),
     "DecayWriter": lambda data, code, site: _WRITTEN.search(data) is not None,
     "ExhaustedIterator": lambda data, code, site: _stored(code),
