@@ -519,6 +519,20 @@ def test_interrupted(tree: Path) -> None:
     assert (process.returncode, said.strip()) == (130, b"interrupted")
 
 
+def test_a_cell_that_is_no_python_is_told_where_something_would_be_looked_for(tree: Path, wdlint: Wdlint) -> None:
+    cited = "@article{decay,\n title={Decay},\n}"
+    cells = [cited, ADAM, "optimizer = AdamW(model.parameters(), lr=)", "print 'weight_decay'"]
+    made = [{"cell_type": "code", "source": one, "metadata": {}, "outputs": []} for one in cells]
+    (tree / "n.ipynb").write_text(json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    findings = json.loads(wdlint("check", "n.ipynb", "--output-format", "json").stdout)
+    assert [(one["code"], one["cell"]) for one in findings] == [
+        ("WD101", 2),
+        ("WD400", 2),
+        ("WD900", 3),
+        ("WD900", 4),
+    ]
+
+
 def test_bad_files(tree: Path, wdlint: Wdlint) -> None:
     os.mkfifo(tree / "pipe.py")
     done = wdlint("check", "pipe.py")
@@ -532,6 +546,13 @@ def test_bad_files(tree: Path, wdlint: Wdlint) -> None:
     assert done.returncode == 1
     unreadable = [one["filename"] for one in json.loads(done.stdout) if one["code"] == "WD900"]
     assert [Path(name).name for name in unreadable] == ["deep.py", "latin.py", "nul.py", "two.py"]
+
+
+def test_an_optimizer_without_decay_leaves_none_to_follow(tree: Path, wdlint: Wdlint) -> None:
+    text = "import torch\noptimizer = torch.optim.{}(model.parameters())\n"
+    for name in ("LBFGS", "SparseAdam"):
+        done = wdlint("check", "-", "--isolated", "--show-unresolved", input=text.format(name))
+        assert "weight decay" not in done.stdout
 
 
 def test_rule(wdlint: Wdlint) -> None:

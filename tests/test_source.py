@@ -281,6 +281,57 @@ def test_what_is_not_followed_is_said(tmp_path: Path) -> None:
     assert "width" not in text
 
 
+@pytest.mark.parametrize(
+    ("made", "used"),
+    [
+        ('self.part = torch.hub.load("owner/repo", "name")', "x"),
+        ('self.part = torch.jit.load("scripted.pt")', "x"),
+        ('self.part = torch.load("whole.pt")', "x"),
+        ("self.part = torch.ao.nn.qat.Linear(4, 4)", "x"),
+        ('self.part = torch.hub.load("owner/repo", "name").encoder', "self.part(x)"),
+        ("self.part = mystery.build().encoder", "self.part(x)"),
+        ("self.part = mystery.build().encoder", "self.part.encode(x)"),
+        ('self.part, self.tokens = mystery.load("name")', "self.part.encode(x)"),
+        ("self.part = mystery.build().module()", "self.part.encode(x)"),
+    ],
+)
+def test_what_a_library_gives_may_be_a_module(made: str, used: str, tmp_path: Path) -> None:
+    assert _half_known(tmp_path, made, used).notes
+
+
+@pytest.mark.parametrize(
+    ("made", "used"),
+    [
+        ("self.part = torch.Generator()", "self.part.seed()"),
+        ("self.part = torch.distributions.Normal(0, 1)", "self.part.sample()"),
+        ("self.part = torch.quantization.QuantStub()", "self.part(x)"),
+        ('self.register_buffer("part", torch.load("mean.pt"))', "x - self.part"),
+        ("self.part = mystery.build().width", "x * self.part"),
+        ("self.part, self.other = mystery.sizes(4)", "x.view(self.part, self.other)"),
+    ],
+)
+def test_what_is_used_like_a_number_or_a_tensor_is_no_module(made: str, used: str, tmp_path: Path) -> None:
+    found = _half_known(tmp_path, made, used)
+    assert not found.notes, found.notes
+
+
+def _half_known(tmp_path: Path, made: str, used: str) -> Inventory:
+    text = f"""
+        import mystery
+        import torch
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                {made}
+                self.head = nn.Linear(4, 2)
+
+            def forward(self, x):
+                return self.head({used})
+        """
+    return written(tmp_path, text, "Net")
+
+
 def test_models_of_libraries_come_from_the_hook(tmp_path: Path) -> None:
     inner = Inventory(
         "bert", Origin.ATLAS, "", (Parameter("pooler.weight", (4, 4), Kind.WEIGHT, "torch.nn.Linear"),

@@ -149,6 +149,14 @@ def check_source(
         project.remember(around)
 
 
+def _sought(source: Source, row: int, project: Project, settings: LintSettings) -> bool:
+    """Whether anything would be looked for in the cell of a notebook that a row stands in; the others are checked."""
+    at = next(index for index, cell in reversed(tuple(enumerate(source.cells))) if row >= cell.row)
+    data = source.original[at].encode("utf-8", "replace")
+    marked = named(data, settings)
+    return bool(marked) and bool(_possible(data, source.path, project, marked)[0])
+
+
 class _Found(NamedTuple):
     findings: list[Finding]
     unresolved: list[Unresolved]
@@ -180,12 +188,13 @@ def _checked(source: Source, project: Project, settings: LintSettings, wanted: f
     applied = suppressions.apply(found, comments, settings.codes)
     kept = [*applied.kept, *(own for own in applied.own if own.code in settings.codes)]
     for row, message in source.broken:
-        kept += _unreadable(source.filename, UnreadableFile(message, row), settings, source).findings
+        if _sought(source, row, project, settings):
+            kept += _unreadable(source.filename, UnreadableFile(message, row), settings, source).findings
     return FileResult(
         source.filename,
         tuple(sorted(kept, key=lambda finding: (finding.span.key, finding.code))),
         applied.suppressed,
-        tuple(unresolved),
+        tuple(dict.fromkeys(unresolved)),
         sites,
         looked=tuple(sorted(project.looked)),
     )
@@ -315,6 +324,9 @@ def _unfollowed(site: OptimizerSite) -> Iterator[Unresolved]:
 
     if not site.variants:
         yield Unresolved(site.span, f"parameters: {site.unresolved}")
+    laws = site.laws
+    if laws and len(laws) == len(site.optimizers) and not any(law.supports_decay for law in laws):
+        return
     for decay in site.decays():
         if isinstance(decay.value, Unknown):
             yield Unresolved(decay.span, f"weight decay: {decay.value.reason}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping as Bound
 from functools import cached_property
 from itertools import chain
 
+from wdlint.facts.keys import FRAMEWORK
 from wdlint.findings import Severity, Span, Unresolved
 from wdlint.optimizers import registry
 from wdlint.optimizers.registry import Law
@@ -415,14 +416,32 @@ def related(evaluator: Evaluator, module: Module, *words: str) -> Iterator[Modul
 
 
 def writers_near(site: OptimizerSite) -> Iterator[DecayWriter]:
-    """The writers of a site's module, and of what is related to it."""
+    """The writers of a site's module, and of what is related to it; and those anywhere that write by what only the
+    site's groups hold: `wd * group["share"]`."""
     near = related(site.evaluator, site.module, "param_groups", "weight_decay")
-    return chain.from_iterable(map(writers, near))
+    yield from chain.from_iterable(map(writers, near))
+    for key in _own_keys(site):
+        holding = site.evaluator.project.mentioning(key)
+        for module in site.evaluator.mentioning(holding, "param_groups", "weight_decay"):
+            yield from (writer for writer in writers(module) if writer.by_group and _names_key(writer, key))
+
+
+def _own_keys(site: OptimizerSite) -> tuple[str, ...]:
+    """The keys of a site's groups that neither its classes read nor frameworks."""
+    known = FRAMEWORK.union(*(law.keys for law in site.laws))
+    entries = (entry for group in site.groups if group.mapping is not None for entry in group.mapping.entries)
+    return tuple(dict.fromkeys(entry.key for entry in entries if entry.key not in known))
+
+
+def _names_key(writer: DecayWriter, key: str) -> bool:
+    """Whether the loop that a writer stands in asks for a key."""
+    loop = next((above for above in writer.module.ancestors(writer.node) if isinstance(above, ast.For)), writer.node)
+    return any(isinstance(node, ast.Constant) and node.value == key for node in walk(loop))
 
 
 def written_later(site: OptimizerSite) -> DecayWriter | None:
     """A writer of `group["weight_decay"]` near a site."""
-    memory, key = site.evaluator.memory, ("written later", id(site.module))
+    memory, key = site.evaluator.memory, ("written later", id(site.module), _own_keys(site))
     if key not in memory:
         memory[key] = next(writers_near(site), None)
     written: DecayWriter | None = memory[key]

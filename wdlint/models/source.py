@@ -26,6 +26,7 @@ from wdlint.models.construction.things import (
     Function,
     Given,
     Layer,
+    Native,
     Opaque,
     Repeated,
     Tensor,
@@ -393,7 +394,7 @@ def _module(found: Listed, layer: Layer, path: str, certain: bool, above: tuple[
             if isinstance(option, Tensor) and option.parameter:
                 _add(found, option, f"{prefix}{name}", sure)
                 found.owners.setdefault(id(option), _order(machine, layer))
-            elif isinstance(option, Opaque | Foreign) and (
+            elif isinstance(option, Opaque | Foreign | Native) and (
                 isinstance(layer.kind, Class) or layer.inside is not None or _member(name)
             ):
                 _unfollowed(found, layer, prefix + name, name, option)
@@ -424,12 +425,20 @@ def _add(found: Listed, tensor: Tensor, name: str, certain: bool) -> None:
     found.things[id(tensor)] = tensor
 
 
-def _unfollowed(found: Listed, layer: Layer, path: str, name: str, value: Opaque | Foreign) -> None:
+def _unfollowed(found: Listed, layer: Layer, path: str, name: str, value: Opaque | Foreign | Native) -> None:
     """Say that an attribute may hold parameters."""
+    if isinstance(value, Native):  # `clip.model("...").encoder`
+        made = value.receiver
+        if not isinstance(made, Foreign) or not made.holds:
+            return
+        value = Opaque(f"`{made.path}` is not followed", near=True)
     if value.holds:
         reason = value.reason if isinstance(value, Opaque) else f"`{value.path}` is not followed"
         found.machine.note(f"self.{_general(path)}: {reason}")
-    elif isinstance(value, Opaque) and isinstance(layer.kind, Class) and name in _called(found.machine, layer.kind):
+        return
+    if not isinstance(value, Opaque) or not isinstance(layer.kind, Class):
+        return
+    if name in _called(found.machine, layer.kind, near=value.near):
         found.machine.note(f"self.{_general(path)} is called, but not known: {value.reason}")
 
 
@@ -441,9 +450,10 @@ def _general(path: str) -> str:
     return ".".join("*" if part.isdigit() else part for part in path.split("."))
 
 
-def _called(machine: Machine, cls: Class) -> frozenset[str]:
-    """The attributes of `self` that methods of a class call or iterate over."""
-    kept = cls.slots.get("wdlint:called")
+def _called(machine: Machine, cls: Class, near: bool) -> frozenset[str]:
+    """The attributes of `self` that methods of a class call or iterate over; `near`: or whose methods they call."""
+    key = f"wdlint:called{':near' * near}"
+    kept = cls.slots.get(key)
     if isinstance(kept, frozenset):
         return kept
     called: set[str] = set()
@@ -455,9 +465,11 @@ def _called(machine: Machine, cls: Class) -> frozenset[str]:
                         called.add(name)
                     case ast.Call(ast.Subscript(ast.Attribute(ast.Name("self"), name))):
                         called.add(name)
+                    case ast.Call(ast.Attribute(ast.Attribute(ast.Name("self"), name))) if near:
+                        called.add(name)
                     case ast.For(_, ast.Attribute(ast.Name("self"), name)):
                         called.add(name)
-    cls.slots["wdlint:called"] = found = frozenset(called)
+    cls.slots[key] = found = frozenset(called)
     return found
 
 

@@ -165,8 +165,7 @@ def _of_module(machine: Machine, layer: Layer, name: str, given: Given) -> Value
             return None
         case "register_buffer":
             held = given.argument(1, "tensor")
-            tensor = each(held, lambda o: Tensor(o.shape) if isinstance(o, Tensor) else o)
-            attributes.set_attribute(machine, layer, given.argument(0, "name"), tensor)
+            attributes.set_attribute(machine, layer, given.argument(0, "name"), each(held, _buffer))
             return None
         case "__setattr__":
             attributes.set_attribute(machine, layer, first, given.argument(1, "value"))
@@ -462,6 +461,15 @@ def _of_object(machine: Machine, thing: Object, name: str, given: Given) -> Valu
     return Opaque(f"`.{name}()` is not followed")
 
 
+def _buffer(value: Value) -> Value:
+    match value:
+        case Tensor(shape):
+            return Tensor(shape)
+        case Opaque() | Foreign():
+            return Opaque("a buffer")  # what torch.load gave, say: no module
+    return value
+
+
 def _of_foreign(machine: Machine, thing: Foreign, path: str, name: str, given: Given) -> Value:
     if (
         name == "get"
@@ -476,5 +484,5 @@ def _of_foreign(machine: Machine, thing: Foreign, path: str, name: str, given: G
     if name in ("to", "cuda", "eval", "train", "cpu", "requires_grad_", "half", "float"):
         return thing
     if thing.holds and root not in names.HARMLESS:
-        return Opaque(f"`{path}` is not followed" if name[:1] != "_" else name, holds=False)
+        return Opaque(f"`{path}` is not followed" if name[:1] != "_" else name, near=True)
     return Opaque(f"`.{name}()` of `{path}`")

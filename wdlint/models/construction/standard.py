@@ -67,6 +67,8 @@ WITHOUT_PARAMETERS = frozenset(
     [
         "Rearrange",
         "Reduce",
+        "QuantStub",
+        "DeQuantStub",
         "DropPath",
         "StochasticDepth",
         "DropBlock2d",

@@ -15,6 +15,7 @@ from wdlint.models.construction.things import (
     Choice,
     Class,
     Environment,
+    Foreign,
     Layer,
     Listing,
     Opaque,
@@ -310,6 +311,8 @@ def _unpacked(value: Value, elements: list[ast.expr]) -> list[Value]:
     stars = [index for index, element in enumerate(elements) if isinstance(element, ast.Starred)]
     if found is None or any(isinstance(one, Repeated) for one in found):
         unknown = value if isinstance(value, Opaque) else Opaque("an item of something unknown")
+        if isinstance(value, Foreign) and value.holds:  # model, preprocess = clip.load(...)
+            unknown = Opaque(f"`{value.path}` is not followed", near=True)
         return [unknown] * len(elements)
     if not stars:
         if len(found) != len(elements):

@@ -30,12 +30,14 @@ MISSING = Missing.MISSING
 class Opaque:
     """An unknown value, and why. `holds`: it may be a module or a parameter.
 
-    `of`: the module of a library's model that it is a part of.
+    `of`: the module of a library's model that it is a part of. `near`: something of a library gave it that may be or
+    hold a module, so it is one where it is used like one.
     """
 
     reason: str
     holds: bool = False
     of: Layer | None = None
+    near: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,15 @@ from wdlint.models.construction.things import (
     options,
 )
 
+# Packages of torch that make no modules but those that are given to them.
+WITHOUT_MODULES = frozenset(
+    {
+        "_C", "_utils", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributed",
+        "distributions", "fft", "futures", "library", "linalg", "mps", "multiprocessing", "ops", "optim", "overrides",
+        "profiler", "random", "serialization", "sparse", "special", "storage", "types", "utils", "version", "xpu",
+    }
+)  # fmt: skip
+
 
 def call(machine: Machine, path: str, package: str, name: str, given: Given) -> Value:
     first = given.positional[0] if given.positional else given.named.get("input", MISSING)
@@ -64,10 +73,9 @@ def call(machine: Machine, path: str, package: str, name: str, given: Given) -> 
             "set_grad_enabled",
             "enable_grad",
             "inference_mode",
-            "load",
         ):
             return Opaque(name) if name != "is_tensor" else isinstance(first, Tensor)
-        return Tensor(None)
+        return Opaque(name, holds=True) if name == "load" else Tensor(None)
     if package in ("torch.nn.functional", "torch.linalg", "torch.fft", "torch.special"):
         return (
             tensors.create(name, given)
@@ -76,6 +84,8 @@ def call(machine: Machine, path: str, package: str, name: str, given: Given) -> 
         )
     if package == "torch.nn" and name[:1].isupper():
         return Foreign(path, holds=True)
+    if path.split(".", 2)[1] not in WITHOUT_MODULES:  # torch.hub, torch.jit, torch.ao, torch.testing ...
+        return standard.library(machine, path, given)
     for value in (*given.positional, *given.named.values()):
         if any(isinstance(option, Layer) for option in options(value)):
             return standard.library(machine, path, given)
