@@ -53,6 +53,7 @@ from wdlint.reading.values import (
     is_open,
     join,
     known,
+    number,
 )
 from wdlint.records import dataclass, field, replace
 from wdlint.results import Reads
@@ -257,7 +258,7 @@ class Evaluator:
                 chosen = self.evaluate(test, frame)
                 if isinstance(chosen, Known) and isinstance(chosen.value, bool) and chosen.origin is Origin.LITERAL:
                     return self.evaluate(body if chosen.value else orelse, frame)
-                return join([self.evaluate(body, frame), self.evaluate(orelse, frame)])
+                return _usual(chosen, self.evaluate(body, frame), self.evaluate(orelse, frame))
             case ast.BoolOp(op, operands):
                 return self._boolean(op, operands, frame)
             case ast.BinOp(left, op, right):
@@ -930,3 +931,23 @@ def _computed(function: Callable[[Any, Any], Any], left: Known, right: Known) ->
         return Unknown("arithmetic")
     origin = left.origin if left.origin.settable or not right.origin.settable else right.origin
     return Known(value, origin, left.place or right.place)
+
+
+def _usual(test: Value, body: Value, orelse: Value) -> Value:
+    """`body if test else orelse`: of two numbers, the one that callers and the defaults of settings choose.
+
+    Where that is 0, and a setting chooses, it is 0 until somebody sets it.
+    """
+    options = alternatives(test)
+    plain = not is_open(test) and all(isinstance(option.value, bool | int | float | str | None) for option in options)
+    outcomes = {bool(option.value) for option in options} if plain else set()
+    if len(outcomes) != 1 or not (_is_number(body) and _is_number(orelse)):
+        return join([body, orelse])
+    usual = body if True in outcomes else orelse
+    setting = next((option.origin for option in options if option.origin.settable), None)
+    return Known(0, setting) if setting is not None and number(usual) == 0 else usual
+
+
+def _is_number(value: Value) -> bool:
+    options = alternatives(value)
+    return bool(options) and not is_open(value) and all(number(option) is not None for option in options)
