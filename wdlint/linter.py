@@ -169,14 +169,14 @@ def _checked(source: Source, project: Project, settings: LintSettings, wanted: f
     registry.use(settings.optimizers)
     evaluator = evaluator_of(project)
     try:
-        module = project.checked(source, scout.in_definitions(wanted) if wanted is not None else None)
+        module = project.checked(source)
         if wanted is None:
             data = source.text.encode("utf-8", "replace")
             wanted, _ = _possible(data, source.path, project, named(data, settings))
         found, unresolved, sites = _found(Context(module, evaluator, settings), wanted)
         if failed(module.tree):
             evaluator.forget()
-            module = project.checked(source)
+            module = project.checked(source, whole=True)
             found, unresolved, sites = _found(Context(module, evaluator, settings), wanted)
     except UnreadableFile as error:
         return _unreadable(source.filename, error, settings)

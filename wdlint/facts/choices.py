@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from wdlint.reading import callers
 from wdlint.reading.evaluate import GLANCE, Evaluator, parameters
+from wdlint.reading.scout import in_definition
 from wdlint.reading.selections import Formula, is_whole, tells_kinds
 from wdlint.reading.text import extent_of
 from wdlint.reading.tree import SCOPES, Module, running, terminates, walk
@@ -37,7 +38,7 @@ def choices(evaluator: Evaluator, module: Module) -> Iterator[ChoiceByDecay]:
     """All such choices of a module."""
     if KEY not in module.source.text:
         return
-    for node in module.of(ast.For, ast.comprehension, ast.FunctionDef):
+    for node in module.among(in_definition("ChoiceByDecay"), ast.For, ast.comprehension, ast.FunctionDef):
         evaluator.begin(GLANCE)
         match node:
             case ast.For(ast.Name(variable), ast.List(values) | ast.Tuple(values)) as loop:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from wdlint.optimizers import registry
 from wdlint.reading.calls import MEMBERS
 from wdlint.reading.evaluate import GLANCE, Evaluator
+from wdlint.reading.scout import in_definition
 from wdlint.reading.text import extent_of
 from wdlint.reading.tree import (
     COMPREHENSIONS,
@@ -36,7 +37,8 @@ READERS = frozenset(
     }
 )  # fmt: skip
 
-MAKERS = frozenset({"filter", "map", "chain", "from_iterable", "iter", "islice"})
+BUILTIN_MAKERS = frozenset({"filter", "map", "iter"})
+MAKERS = frozenset({"chain", "from_iterable", "islice"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def exhausted(evaluator: Evaluator, module: Module) -> Iterator[ExhaustedIterato
     text = module.source.text
     if not any(f"{member}(" in text for member in MEMBERS):
         return
-    for scope in (module.tree, *module.functions):
+    for scope in (module.tree, *module.functions(in_definition("ExhaustedIterator"))):
         uses: dict[str, list[ast.Name]] | None = None
         for statement in statements_of(scope):
             match statement:
@@ -92,6 +94,8 @@ def _may_be_iterator(value: ast.expr) -> bool:
     """A first look, before anything is evaluated."""
     match value:
         case ast.GeneratorExp():
+            return True
+        case ast.Call(ast.Name(leaf) | ast.Attribute(ast.Name("builtins"), leaf)) if leaf in BUILTIN_MAKERS:
             return True
         case ast.Call(ast.Name(leaf) | ast.Attribute(_, leaf)):
             return leaf in MEMBERS or leaf in MAKERS or "param" in leaf

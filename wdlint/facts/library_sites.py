@@ -12,6 +12,7 @@ from wdlint.models.parameters import Inventory
 from wdlint.optimizers import registry
 from wdlint.reading import calls
 from wdlint.reading.evaluate import GLANCE, Evaluator
+from wdlint.reading.scout import in_definition
 from wdlint.reading.tree import Module
 from wdlint.reading.values import (
     ClassThing,
@@ -90,7 +91,7 @@ def sites(evaluator: Evaluator, module: Module) -> Iterator[LibrarySite]:
     if not any(name in module.source.text for name in ("Trainer(", "create_optimizer", "build_optim_wrapper")):
         return
     frame = evaluator.frame(module)
-    for node in module.of(ast.Call):
+    for node in module.among(in_definition("LibrarySite"), ast.Call):
         if not _may_make(node) or _otherwise(node):
             continue
         evaluator.begin(GLANCE)

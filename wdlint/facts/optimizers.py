@@ -16,7 +16,7 @@ from wdlint.optimizers.registry import Law
 from wdlint.reading import calls
 from wdlint.reading.evaluate import GLANCE, Evaluator, Frame
 from wdlint.reading.growing import grows
-from wdlint.reading.scout import is_ordinary
+from wdlint.reading.scout import in_definition, is_ordinary
 from wdlint.reading.tree import Module, statements_of, walk
 from wdlint.reading.values import (
     ClassThing,
@@ -458,7 +458,7 @@ def sites(evaluator: Evaluator, module: Module) -> Iterator[OptimizerSite | Unre
     if key in evaluator.memory:
         return
     every: list[OptimizerSite | Unresolved] = []
-    for node in module.of(ast.Call):
+    for node in module.among(in_definition("OptimizerSite"), ast.Call):
         if _may_build(node, names, module):
             found = _site(evaluator, module, node)
             if found is not None:

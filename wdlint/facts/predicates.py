@@ -11,6 +11,7 @@ from typing import cast
 from wdlint.findings import Span
 from wdlint.reading.containers import target_path
 from wdlint.reading.evaluate import GLANCE, Evaluator, parameters
+from wdlint.reading.scout import in_definition
 from wdlint.reading.text import Located, extent_of, span_between
 from wdlint.reading.tree import COMPREHENSIONS, FUNCTIONS, Binding, Module, reaching, walk
 from wdlint.reading.values import (
@@ -81,7 +82,7 @@ def memberships(evaluator: Evaluator, module: Module) -> Iterator[MembershipTest
     """All such tests of a module that has to do with weight decay."""
     if "named_parameters" not in module.source.text or "decay" not in module.source.text:
         return
-    for node in module.among(ast.Compare):
+    for node in module.among(in_definition("MembershipTest"), ast.Compare):
         match node:
             case ast.Compare(ast.Name() as needle, [ast.In() | ast.NotIn() as op], [collection]):
                 pass
@@ -208,7 +209,7 @@ def letter_tests(evaluator: Evaluator, module: Module) -> Iterator[LetterTest]:
     if "named_parameters" not in text:
         return
     seen: set[tuple[object, int]] = set()
-    for node in module.among(ast.GeneratorExp, ast.ListComp, ast.For):
+    for node in module.among(in_definition("LetterTest"), ast.GeneratorExp, ast.ListComp, ast.For):
         for variable, iterable, tests in _iterations(node):
             hays = (hay for test in tests for hay in _haystacks(test, variable))
             needles = [hay for hay in hays if not isinstance(hay, _DISPLAYS)]

@@ -11,6 +11,7 @@ from wdlint.findings import Related, Span
 from wdlint.optimizers import registry
 from wdlint.optimizers.registry import TrainerLaw
 from wdlint.reading.evaluate import Evaluator, Frame
+from wdlint.reading.scout import in_definition
 from wdlint.reading.tree import Module
 from wdlint.reading.values import (
     ClassThing,
@@ -62,7 +63,7 @@ def arguments(evaluator: Evaluator, module: Module) -> Iterator[TrainerArguments
 
 def _calls(evaluator: Evaluator, module: Module) -> Iterator[TrainerArguments]:
     frame = evaluator.frame(module)
-    for node in module.of(ast.Call):
+    for node in module.among(in_definition("TrainerArguments"), ast.Call):
         if not _may_choose(node):
             continue
         evaluator.begin()
@@ -114,7 +115,7 @@ def _given(evaluator: Evaluator, node: ast.Call, frame: Frame) -> dict[str, _Set
 
 
 def _classes(evaluator: Evaluator, module: Module) -> Iterator[TrainerArguments]:
-    for node in module.of(ast.ClassDef):
+    for node in module.among(in_definition("TrainerArguments"), ast.ClassDef):
         if not node.bases:
             continue
         own = {s.target.id for s in node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from wdlint.facts.coefficients import bindings, is_coefficient
 from wdlint.reading import callers, containers
 from wdlint.reading.evaluate import GLANCE, Evaluator, Frame
+from wdlint.reading.scout import in_definition
 from wdlint.reading.tree import Module, blocks, walk
 from wdlint.reading.values import Collection, Element, Form, Known, Selection, number
 from wdlint.records import dataclass
@@ -31,7 +32,7 @@ class ManualDecay:
 def shrunk(evaluator: Evaluator, module: Module) -> Iterator[ManualDecay]:
     """All of a module, those inside optimizers left out."""
     frame = evaluator.frame(module)
-    for node in module.among(ast.Call, ast.AugAssign, ast.Assign):
+    for node in module.among(in_definition("ManualDecay"), ast.Call, ast.AugAssign, ast.Assign):
         evaluator.begin(GLANCE)
         target = _target(evaluator, node, frame)
         if target is None or not _trains(evaluator, module, node) or _interpolates(module, node, target):

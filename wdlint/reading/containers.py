@@ -409,7 +409,7 @@ def _exclusive(module: Module, one: ast.AST, two: ast.AST) -> bool:
 
 def _apply(evaluator: Evaluator, value: Value, name: str, statement: ast.stmt, frame: Frame, sure: bool) -> Value:
     """A container after a statement that changes it; `sure` says that the statement runs."""
-    for popped, call in frame.module.pops(statement):
+    for popped, call in frame.module.pops(statement).get(statement, ()):
         if popped == name:
             keys = [evaluator.evaluate(argument, frame) for argument in call.args[:1]]
             value = _taken(value, keys[0] if keys else None, sure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import chain, tee
 from pathlib import Path
@@ -82,23 +82,19 @@ class Project:
             self._files = sorted(_walk(self.root), key=lambda path: path.parts)
         return self._files
 
-    def checked(self, source: Source, may_hold: Callable[[str], bool] | None = None) -> Module:
+    def checked(self, source: Source, whole: bool = False) -> Module:
         """The module of a text that is checked: the one that is known, unless the text is another.
 
-        `may_hold`: what is looked for stands in single definitions at the outermost level, and this tells from their
-        text which may have it; the others need not be parsed. Raises UnreadableFile.
+        `whole`: all of it is parsed now, and not when somebody asks for it. Raises UnreadableFile.
         """
         path = source.path.absolute()
         present = self._modules.get(path)
         same = present is not None and present.source.text == source.text
-        if present is not None and same and (present.whole or may_hold is not None):
+        if present is not None and same and (present.whole or not whole):
             present.source = source  # its name may be written otherwise
             module = present
-        elif may_hold is not None:
-            module = parsed(self, source, _outline(source))
         else:
-            module = parsed(self, source, parse(source))
-        module.sought = None if module.whole or may_hold is None else tuple(_sought(module.tree.body, may_hold))
+            module = parsed(self, source, parse(source) if whole else _outline(source))
         if path in self._modules and not same:
             self.version += 1  # others may have been read together with what stood here
         self._modules[path] = module
@@ -309,16 +305,6 @@ def _outline(source: Source) -> ast.Module:
         return skeleton(source.text)
     except UnreadableFile:
         return parse(source)
-
-
-def _sought(statements: Iterable[ast.stmt], may_hold: Callable[[str], bool]) -> Iterator[ast.stmt]:
-    """Those of some parts, and of the parts in them, that are parsed, or may hold something."""
-    for statement in statements:
-        later = unread(statement)
-        if later is None or may_hold(later.text):
-            yield statement
-            if isinstance(statement, ast.ClassDef):
-                yield from _sought(statement.body, may_hold)
 
 
 def content(path: Path | str) -> bytes:

@@ -12,7 +12,7 @@ import re
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from wdlint.optimizers import registry
 from wdlint.reading.losses import may_have_terms
@@ -67,8 +67,8 @@ _SET = re.compile(rb"\.data%b=(?!=)" % _GAP)
 _TARGET = re.compile(rb"[ \t]*\w+[ \t]*(?::[^=]*)?")
 _STORED = re.compile(
     rb"=[ \t]*(?:\\\s*)?"
-    rb"(?:(\()|(?=[\w.\[\]\"']*+[ \t]*\()(?:[\w.\[\]\"']*\.)?"
-    rb"(?:\w*param\w*|(?:named_)?(?:modules|children)|filter|map|chain|from_iterable|iter|islice)[ \t]*\()",
+    rb"(?:(\()|(?:builtins\.)?(?:filter|map|iter)[ \t]*\(|(?=[\w.\[\]\"']*+[ \t]*\()(?:[\w.\[\]\"']*\.)?"
+    rb"(?:\w*param\w*|(?:named_)?(?:modules|children)|chain|from_iterable|islice)[ \t]*\()",
 )
 _FOR = re.compile(rb"\bfor\b")
 _STEP = re.compile(rb"[()\[\]{}]|\bfor\b")
@@ -129,22 +129,19 @@ def possible(
     return frozenset(fact for fact in named if fact not in NEEDED or NEEDED[fact](data, code, site))
 
 
-def in_definitions(facts: frozenset[str]) -> Callable[[str], bool] | None:
-    """What tells of a definition's text whether it may hold one of these facts, where each stands in one definition."""
-    if not facts <= _IN_DEFINITION.keys():
-        return None
-    tests = [_IN_DEFINITION[fact] for fact in sorted(facts)]
-
-    def may_hold(text: str) -> bool:
-        code = _code(text.encode("utf-8", "replace"))
-        return any(test(code) for test in tests)
-
-    return may_hold
+@cache
+def in_definition(fact: str) -> Callable[[str], bool]:
+    """What tells from the text of a definition whether it may hold a fact."""
+    test = _IN_DEFINITION[fact]
+    return lambda text: test(text.encode("utf-8", "replace"))
 
 
 def _code(data: bytes) -> bytes:
     """A file without its comments and what its strings say."""
     return _TEXT.sub(b'""', data)
+
+
+_kept_code = lru_cache(maxsize=512)(_code)  # of definitions, which are asked for several facts
 
 
 def _sites(code: bytes, names: frozenset[str]) -> Site:
@@ -397,6 +394,14 @@ def _is_target(code: bytes, at: int) -> bool:
     return _LOOPED.search(code, max(0, at - _NEAR), at) is not None
 
 
+def _sets_trainer(code: bytes) -> bool:
+    """What may be the arguments of a trainer: the optimizer or the decay is set, or it is unpacked."""
+    settings = (at + len(word) for word in (b"optim", b"weight_decay") for at in _words(code, word))
+    return any(_SETTING.match(code, after) for after in settings) or (
+        b"**" in code and _UNPACKED.search(code) is not None
+    )
+
+
 _ABOUT_SITES = frozenset({"OptimizerSite", "Mistake", "Drift", "Unreadable"})
 
 # What each fact cannot do without: asked with a file's bytes, its code alone, and whether it may build an optimizer.
@@ -405,17 +410,7 @@ NEEDED: dict[str, Callable[[bytes, bytes, bool], bool]] = {
     "Mistake": lambda data, code, site: site or any(name in code for name in _LIBRARIES),
     "Drift": lambda data, code, site: site,
     "Unreadable": lambda data, code, site: site or _has_word(data, b"weight_decay"),
-    "TrainerArguments": lambda data, code, site: (
-        any(word in data for word in _TRAINERS)
-        and (
-            any(
-                _SETTING.match(code, at + len(word))
-                for word in (b"optim", b"weight_decay")
-                for at in _words(code, word)
-            )
-            or (b"**" in code and _UNPACKED.search(code) is not None)
-        )
-    ),
+    "TrainerArguments": lambda data, code, site: any(word in data for word in _TRAINERS) and _sets_trainer(code),
     "Penalty": lambda data, code, site: _backward(code) and may_have_terms(code),
     "ManualDecay": lambda data, code, site: _shrinks(code),
     "DecayWriter": lambda data, code, site: _WRITTEN.search(data) is not None,
@@ -428,11 +423,19 @@ NEEDED: dict[str, Callable[[bytes, bytes, bool], bool]] = {
     ),
 }
 
-# The same, asked with one definition of the outermost level. What shrinks may be multiplied by a factor from elsewhere.
+
+def _in_code(test: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
+    return lambda data: test(_kept_code(data))
+
+
+# The same, asked with one definition of the outermost level or of a class, without a look at the rest of the file.
 _IN_DEFINITION: dict[str, Callable[[bytes], bool]] = {
-    "Penalty": _backward,
-    "ManualDecay": lambda code: any(word in code for word in _TIMES) or _subtracts(code),
-    "ExhaustedIterator": _stored,
-    "MembershipTest": _memberships,
-    "LetterTest": _letters,
+    "OptimizerSite": _in_code(lambda code: _sites(code, registry.names()) != Site(False)),
+    "LibrarySite": _in_code(lambda code: any(name in code for name in _LIBRARIES)),
+    "TrainerArguments": _in_code(_sets_trainer),
+    "ManualDecay": _in_code(lambda code: any(word in code for word in _TIMES) or _subtracts(code)),
+    "ExhaustedIterator": _in_code(_stored),
+    "MembershipTest": _in_code(_memberships),
+    "LetterTest": _in_code(_letters),
+    "ChoiceByDecay": lambda data: b"weight_decay" in data or b"parameters(" in data,
 }

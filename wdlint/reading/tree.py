@@ -131,6 +131,15 @@ class Parents:
         return nodes
 
 
+def _holding(statements: Iterable[ast.stmt], may_hold: Test) -> Iterator[ast.stmt]:
+    for statement in statements:
+        later = unread(statement)
+        if later is None or may_hold(later.text):
+            yield statement
+            if isinstance(statement, ast.ClassDef):
+                yield from _holding(statement.body, may_hold)
+
+
 def parts(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     """Some parts, with those in them."""
     for statement in statements:
@@ -148,6 +157,7 @@ def _first_row(statement: ast.stmt) -> int:
     return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
 
 
+Test = Callable[[str], bool]  # what a text may hold
 Leaving = tuple[list[Binding], bool]
 Assigned = tuple[ast.FunctionDef | ast.AsyncFunctionDef, ast.expr, tuple[int, ...]]
 
@@ -174,24 +184,20 @@ def unparsed(node: ast.AST) -> str:
 
 @dataclass(slots=True, eq=False)
 class Module:
-    """A parsed file. `name` is its dotted name as the project imports it; `whole`: all of it was parsed at once.
-
-    `sought`: the parts that may hold what is looked for; None for all.
-    """
+    """A parsed file. `name` is its dotted name as the project imports it; `whole`: all of it was parsed at once."""
 
     source: Source
     tree: ast.Module
     name: str
     is_package: bool = False
     whole: bool = False
-    sought: tuple[ast.stmt, ...] | None = None
     settings: dict[str, list[ast.Call]] | None = None  # kept by wdlint.reading.settings
     memory: dict[str, Any] = field(default_factory=dict)  # what others found in it, by keys of theirs
     _of: dict[tuple[type[ast.AST], ...], list[ast.AST]] = field(default_factory=dict)
     _named: dict[Naming[Any, Any], dict[str, list[Any]]] = field(default_factory=dict)
     _below: dict[tuple[Naming[Any, Any], ast.stmt], dict[str, list[Any]]] = field(default_factory=dict)
     _mutations: dict[ast.AST, dict[str, list[ast.stmt]]] = field(default_factory=dict)
-    _pops: dict[ast.stmt, list[tuple[str, ast.Call]]] | None = None
+    _pops: dict[ast.stmt, dict[ast.stmt, list[tuple[str, ast.Call]]]] = field(default_factory=dict)
     _attributes: dict[ast.stmt, dict[str, list[Assigned]]] = field(default_factory=dict)
     _globals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
     _nonlocals: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] | None = None
@@ -211,11 +217,11 @@ class Module:
             self._parents = Parents(self.tree)
         return self._parents
 
-    @property
-    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-        """All functions that statements define, in the order of the text, as far as they are sought."""
-        heads = frozenset() if self.sought is None else {part for part in self.sought if isinstance(part, ast.ClassDef)}
-        stack: list[ast.stmt] = list(reversed(self.tree.body if self.sought is None else self.sought))
+    def functions(self, may_hold: Test) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """The functions that statements define, in the order of the text, of those parts that may hold something."""
+        held = self.holding(may_hold)
+        heads = {part for part in held if isinstance(part, ast.ClassDef)}
+        stack: list[ast.stmt] = list(reversed(held))
         while stack:
             statement = stack.pop()
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -236,11 +242,13 @@ class Module:
             self._of[kinds] = [node for node in self.nodes if node.__class__ in kinds]
         return cast(list[N], self._of[kinds])
 
-    def among(self, *kinds: type[N]) -> list[N]:
-        """The same, of what is sought."""
-        if self.sought is None:
-            return self.of(*kinds)
-        return cast(list[N], [node for node in self._below_all(self.sought) if node.__class__ in kinds])
+    def among(self, may_hold: Test, *kinds: type[N]) -> list[N]:
+        """The same, of those parts that may hold something."""
+        return cast(list[N], [node for node in self._below_all(self.holding(may_hold)) if node.__class__ in kinds])
+
+    def holding(self, may_hold: Test) -> list[ast.stmt]:
+        """The parts that are parsed already, and those whose text may hold something."""
+        return list(_holding(self.tree.body, may_hold))
 
     def nodes_near(self, pattern: re.Pattern[str]) -> Iterator[ast.AST]:
         """The nodes of those parts in which a pattern is found."""
@@ -440,25 +448,34 @@ class Module:
         if scope not in self._mutations:
             found: dict[str, list[ast.stmt]] = {}
             outer = self.statement(scope) if isinstance(scope, ast.Lambda) else None
+            pops = self.pops(scope)
             for statement in statements_of(scope) if outer is None else (outer,):
                 for name in changed_by(statement) if outer is None else ():
                     found.setdefault(name, []).append(statement)
-                for name, call in self.pops(statement):
+                for name, call in pops.get(statement, ()):
                     if self.scope(call) is scope and statement not in (known := found.setdefault(name, [])):
                         known.append(statement)
             self._mutations[scope] = found
         return self._mutations[scope]
 
-    def pops(self, statement: ast.stmt) -> list[tuple[str, ast.Call]]:
-        """`name.pop(..)` in a statement, but for those of statements within it."""
-        if self._pops is None:
-            self._pops = {}
-            for call in self.calls("pop"):
+    def pops(self, node: ast.stmt | Scope) -> dict[ast.stmt, list[tuple[str, ast.Call]]]:
+        """`name.pop(..)` in the part that holds a node, by the innermost statement around each; of the whole module,
+        in what is no definition."""
+        if isinstance(node, ast.Module):
+            near = [statement for statement in node.body if not isinstance(statement, SCOPES)]
+        else:
+            near = self.parents.around(node.lineno)
+        return {statement: found for part in near for statement, found in self._popped(part).items()}
+
+    def _popped(self, part: ast.stmt) -> dict[ast.stmt, list[tuple[str, ast.Call]]]:
+        if part not in self._pops:
+            found = self._pops[part] = {}
+            for call in self._named_below(CALLS, part).get("pop", ()):
                 around = self.statement(call)
                 match call.func:
                     case ast.Attribute(ast.Name(name)) if around is not None:
-                        self._pops.setdefault(around, []).append((name, call))
-        return self._pops.get(statement, [])
+                        found.setdefault(around, []).append((name, call))
+        return self._pops[part]
 
 
 def walk(root: ast.AST) -> list[ast.AST]:
