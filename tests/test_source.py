@@ -332,6 +332,34 @@ def _half_known(tmp_path: Path, made: str, used: str) -> Inventory:
     return written(tmp_path, text, "Net")
 
 
+def test_freezing_many_parameters_by_name(tmp_path: Path) -> None:
+    text = """
+        class Net(nn.Module):
+            def __init__(self, width: int = 4):
+                super().__init__()
+                self.blocks = nn.ModuleList([nn.Linear(4, 4) for _ in range({many})])
+                self.head = nn.Linear(4, 2)
+                self.freeze()
+
+            def kept(self):
+                found = {{}}
+                for name, param in self.named_parameters():
+                    if name.startswith("head"):
+                        found[name] = param
+                return found
+
+            def freeze(self):
+                for name, param in self.named_parameters():
+                    param.requires_grad = False
+                for name, param in self.kept().items():
+                    param.requires_grad = True
+        """
+    found = written(tmp_path, text.format(many=600), "Net")
+    assert [p.name for p in found.parameters if p.requires_grad] == ["head.weight", "head.bias"]
+    found = written(tmp_path, text.format(many=4000), "Net")  # too many to go through: nothing of the rest is certain
+    assert not [p.name for p in found.parameters if p.requires_grad and not p.conditional]
+
+
 def test_models_of_libraries_come_from_the_hook(tmp_path: Path) -> None:
     inner = Inventory(
         "bert", Origin.ATLAS, "", (Parameter("pooler.weight", (4, 4), Kind.WEIGHT, "torch.nn.Linear"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -12,6 +13,7 @@ from wdlint.facts.optimizers import OptimizerSite, sites
 from wdlint.grouping.world import Tensor, World
 from wdlint.models.expressions import freezes
 from wdlint.models.parameters import Inventory, Kind, Parameter
+from wdlint.reading.tree import Module
 from wdlint.reading.values import Instance, Known
 from wdlint.records import dataclass
 
@@ -58,8 +60,41 @@ def _left_out(way: Assignment, world: World) -> Iterator[Mistake]:
         tested = [tensor for tensor in fallen if way.trail.tests.get(tensor)]
         first = way.trail.tests[tested[0]][-1].place if tested else None
         yield Mistake(way, Cause.LEFT_OUT, ordered(way, fallen), test=first)
-    elif left:
+        return
+    averages = _without_gradient(world)
+    left = [tensor for tensor in left if tensor.parameter.name.partition(".")[0] not in averages]
+    if left:
         yield Mistake(way, Cause.LEFT_OUT, ordered(way, left), part=True)
+
+
+def _without_gradient(world: World) -> frozenset[str]:
+    """The parts of a model that its class calls without a gradient alone, as a teacher that is an average."""
+    if not (isinstance(world.value, Known) and isinstance(world.value.value, Instance)):
+        return frozenset()
+    module, node = world.value.value.cls.module, world.value.value.cls.node
+    calls: dict[str, list[ast.Call]] = {}
+    for inner in ast.walk(node):
+        match inner:
+            case ast.Call(ast.Attribute(ast.Name("self"), part) | ast.Attribute(ast.Attribute(ast.Name("self"), part))):
+                calls.setdefault(part, []).append(inner)
+    return frozenset(part for part, uses in calls.items() if all(_is_ungraded(module, use) for use in uses))
+
+
+def _is_ungraded(module: Module, call: ast.Call) -> bool:
+    """Whether no gradient flows into what a call uses."""
+    above = module.parents[call]
+    if isinstance(above, ast.Attribute) and above.attr == "detach":
+        return True
+    marks: list[ast.expr] = []
+    for above in module.ancestors(call):
+        match above:
+            case ast.With(items) | ast.AsyncWith(items):
+                marks += [item.context_expr for item in items]
+            case ast.FunctionDef(decorator_list=decorators) | ast.AsyncFunctionDef(decorator_list=decorators):
+                marks += decorators
+                break
+    names = (ast.unparse(mark.func if isinstance(mark, ast.Call) else mark) for mark in marks)
+    return any(name.rpartition(".")[2] in ("no_grad", "inference_mode") for name in names)
 
 
 def left_out(way: Assignment, world: World) -> Iterator[Tensor]:

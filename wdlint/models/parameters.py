@@ -117,7 +117,7 @@ class Inventory:
 def canonical(path: str) -> str:
     """A class as users write it: `torch.nn.modules.normalization.LayerNorm` is `torch.nn.LayerNorm`."""
     package, _, name = path.rpartition(".")
-    return f"torch.nn.{name}" if package.startswith("torch.nn.modules.") else path
+    return f"torch.nn.{name}" if f"{package}.".startswith("torch.nn.modules.") else path
 
 
 Classify = Callable[[tuple[str, ...], Shape | None, Callable[[str], tuple[str, ...]]], tuple[Kind, str]]

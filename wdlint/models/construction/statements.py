@@ -30,6 +30,7 @@ from wdlint.records import dataclass
 
 MOST_ROUNDS = 4096
 MOST_TOTAL = 1000  # rounds of all loops of one call
+PLAIN = 0.25  # the share that a round counts which goes over a parameter, and not over what may make modules
 MOST_VERSIONS = 4
 COUNTED = "__rounds__"
 RETURNED = "__returned__"  # what may have been returned from a place that the rest was run on from
@@ -414,7 +415,9 @@ def _loop(machine: Machine, loop: ast.For | ast.AsyncFor, rest: Work, env: Envir
             ]
             _merged(machine, _forked(machine, work, env), env)
             return rest
-    _uncounted(machine, loop, _member(value, found), env)
+    if _uncounted(machine, loop, _member(value, found), env):
+        for one in itertools.chain(*(found or ())):
+            known.loosen(machine, one)
     return _ahead(loop.orelse, rest)
 
 
@@ -423,7 +426,15 @@ def _member(value: Value, found: tuple[tuple[Value, ...], ...] | None) -> Value:
     if found is None:
         return expressions.any_of(value)
     flat = [inner for v in found for one in v for inner in (one.items if isinstance(one, Repeated) else (one,))]
+    pairs = [one for one in flat if isinstance(one, tuple)]
+    if len(pairs) == len(flat) and len({len(one) for one in pairs}) == 1:  # (name, parameter): one of many of each
+        return tuple(map(join, zip(*pairs, strict=True)))
     return join(flat) if flat else Opaque("an item")
+
+
+def _is_parameter(item: Value) -> bool:
+    one = item[-1] if isinstance(item, tuple) and item else item
+    return isinstance(one, Tensor)
 
 
 def _round(machine: Machine, rounds: Rounds, rest: Work, env: Environment) -> Work:
@@ -439,14 +450,14 @@ def _round(machine: Machine, rounds: Rounds, rest: Work, env: Environment) -> Wo
     if rounds.done == len(rounds.items):
         return _ahead(loop.orelse, rest)
     total = env.slots.get(COUNTED, 0)
-    assert isinstance(total, int)
+    assert isinstance(total, int | float)
     item = rounds.items[rounds.done]
     if total > MOST_TOTAL:
         if _uncounted(machine, loop, _member(item, (rounds.items[rounds.done :],)), env):
             for one in rounds.items[rounds.done :]:
                 known.loosen(machine, one)
         return _ahead(loop.orelse, rest)
-    env.slots[COUNTED] = total + 1
+    env.slots[COUNTED] = total + (PLAIN if _is_parameter(item) else 1)
     if isinstance(item, Repeated):
         _uncounted(machine, loop, join(item.items), env)
         return (Rounds(loop, rounds.items, rounds.done + 1), rest)
