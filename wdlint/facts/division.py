@@ -43,7 +43,7 @@ def undivided(site: OptimizerSite) -> Iterator[Undivided]:
     selections = [selection for group in site.groups for selection in group.selections or ()]
     if not found or any(tells_kinds(selection.formula, closed=False) for selection in selections):
         return
-    if any(_trains_adapters(site, one) or _frozen_by_name(site, one) for one in selections):
+    if any(_trains_adapters(site, one) or _frozen_by_name(site, one) or _frozen_whole(one) for one in selections):
         return
     if not any(_spares(site, writer) for writer in writers_near(site)):
         yield from found
@@ -95,6 +95,52 @@ def _frozen_by_name(site: OptimizerSite, selection: Selection) -> bool:
                 if selection.source in map(ast.unparse, arguments) and _freezing(site, callee):
                     return True
     return False
+
+
+def _frozen_whole(selection: Selection) -> bool:
+    """Whether all of a model is frozen before parameters are taken: what is added or thawed later trains alone."""
+    module, node = selection.place.module, selection.place.node
+    if "requires_grad" not in module.source.text and "add_adapter" not in module.source.text:
+        return False
+    row = getattr(node, "lineno", 0)
+    around = {id(above) for above in module.ancestors(node)}
+    frozen = False
+    for statement in statements_of(module.scope(node)):
+        if statement.lineno >= row:
+            continue
+        sets = _sets_all(statement, selection.source)
+        conditional = any(
+            isinstance(above, ast.If) and id(above) not in around for above in module.ancestors(statement)
+        )
+        if sets or (sets is not None and not conditional):
+            frozen = not sets
+    return frozen
+
+
+def _sets_all(statement: ast.stmt, model: str) -> bool | None:
+    """What a statement sets `requires_grad` of all of a model to; adapters freeze what is there before them."""
+    match statement:
+        case ast.Expr(ast.Call(ast.Attribute(one, "requires_grad_"), arguments, keywords)) if ast.unparse(one) == model:
+            values = [*arguments, *(keyword.value for keyword in keywords)]
+            return bool(values[0].value) if values and isinstance(values[0], ast.Constant) else None if values else True
+        case ast.Expr(ast.Call(ast.Attribute(one, "add_adapter"))) if ast.unparse(one) == model:
+            return False
+        case ast.For(ast.Name(each), ast.Tuple(several) | ast.List(several), body) if model in map(
+            ast.unparse, several
+        ):
+            return next((sets for inner in body if (sets := _sets_all(inner, each)) is not None), None)
+        case ast.For(_, ast.Call(ast.Attribute(one, "parameters" | "named_parameters"), []), body) if (
+            ast.unparse(one) == model
+        ):
+            for inner in body:
+                match inner:
+                    case ast.Assign([ast.Attribute(ast.Name(), "requires_grad")], ast.Constant(bool() as value)):
+                        return value
+                    case ast.Expr(
+                        ast.Call(ast.Attribute(ast.Name(), "requires_grad_"), [ast.Constant(bool() as value)])
+                    ):
+                        return value
+    return None
 
 
 def _freezing(site: OptimizerSite, callee: ast.expr) -> bool:
