@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wdlint.reading import branches, callers, calls, conditions, containers, settings, yacs
-from wdlint.reading.imports import module_file, source_file, starred, submodule_file, targets
+from wdlint.reading.imports import source_file, starred, submodule_file, targets
 from wdlint.reading.project import Project
 from wdlint.reading.tree import (
     COMPREHENSIONS,
@@ -474,7 +474,7 @@ class Evaluator:
         if defines(module, name) or any(_global_assignments(module, name)):
             return self._in_module(module, name, None)
         if module.is_package:
-            path = module_file(str(module.path.parent / name))
+            path = self.project.module_file(str(module.path.parent / name))
             other = self.visit(path) if path else None
             if other is not None:
                 return known(ModuleThing(other))

@@ -65,23 +65,6 @@ def statements(data: bytes) -> Iterator[bytes]:
 
 
 @lru_cache(maxsize=1 << 16)
-def module_file(base: str) -> Path | None:
-    """`base/__init__.py` or `base.py`."""
-    package = initial(base)
-    if package is not None:
-        return package
-    file = base + ".py"
-    return Path(file) if os.path.isfile(file) else None
-
-
-@lru_cache(maxsize=1 << 16)
-def initial(folder: str) -> Path | None:
-    """The `__init__.py` of a folder, None where it is no package."""
-    file = os.path.join(folder, "__init__.py")
-    return Path(file) if os.path.isfile(file) else None
-
-
-@lru_cache(maxsize=1 << 16)
 def _base(folder: str, level: int, dotted: str) -> str:
     """What `..dotted` (two dots: level 2) stands for in a file of a folder, without the `.py`."""
     for _ in range(level - 1):
@@ -95,7 +78,7 @@ def source_file(project: Project, path: Path, level: int, dotted: str) -> Path |
     if level == 0:
         return project.find(dotted, folder) if dotted else None
     base = _base(folder, level, dotted)
-    return module_file(base) if dotted else initial(base)
+    return project.module_file(base) if dotted else project.initial(base)
 
 
 def submodule_file(project: Project, path: Path, level: int, dotted: str, name: str) -> Path | None:
@@ -103,7 +86,7 @@ def submodule_file(project: Project, path: Path, level: int, dotted: str, name: 
     folder = os.path.dirname(path)
     if level == 0:
         return project.find(f"{dotted}.{name}" if dotted else name, folder)
-    return module_file(os.path.join(_base(folder, level, dotted), name))
+    return project.module_file(os.path.join(_base(folder, level, dotted), name))
 
 
 def starred(project: Project, path: Path, name: str) -> Path | str | None:

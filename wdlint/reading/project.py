@@ -12,13 +12,14 @@ from pathlib import Path
 from wdlint.discovery import PROJECT_MARKS
 from wdlint.reading.content import UnreadableFile, read_bytes
 from wdlint.reading.digest import ASKED, Digest, Index, digest
-from wdlint.reading.imports import Import, imported, initial, module_file, stars, targets
+from wdlint.reading.imports import Import, imported, stars, targets
 from wdlint.reading.skeleton import skeleton, unread
 from wdlint.reading.text import Source, parse, read_source
 from wdlint.reading.tree import Module
 from wdlint.records import dataclass, field, replace
 from wdlint.results import Reads
 
+INITIAL = "__init__.py"
 SKIPPED = frozenset(
     {
         "__pycache__", "node_modules", "site-packages", "build", "dist", "venv", "env", "__pypackages__", "_build",
@@ -41,6 +42,9 @@ class Project:
     _found: dict[tuple[str, str], Path | None] = field(default_factory=dict)
     _above: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     _files: list[Path] | None = None
+    _names: dict[str, frozenset[str]] = field(default_factory=dict)  # what stands in the folders that were listed
+    _module_files: dict[str, Path | None] = field(default_factory=dict)
+    _initials: dict[str, Path | None] = field(default_factory=dict)
     _digests: dict[str, Digest] = field(default_factory=dict)
     _importing: Index | None = None  # by their import statements
     _importers: dict[str, dict[Path, list[Path]]] = field(default_factory=dict)
@@ -79,8 +83,27 @@ class Project:
     def files(self) -> list[Path]:
         """All Python files below the root, sorted."""
         if self._files is None:
-            self._files = sorted(_walk(self.root), key=lambda path: path.parts)
+            self._files = sorted(_walk(self.root, self._names), key=lambda path: path.parts)
         return self._files
+
+    def module_file(self, base: str) -> Path | None:
+        """`base/__init__.py` or `base.py`."""
+        if base not in self._module_files:
+            folder, name = os.path.split(base)
+            names = self._names.get(folder)
+            found = self.initial(base) if names is None or name in names else None
+            if found is None and (names is None or f"{name}.py" in names):
+                found = _file(f"{base}.py")
+            self._module_files[base] = found
+        return self._module_files[base]
+
+    def initial(self, folder: str) -> Path | None:
+        """The `__init__.py` of a folder, None where it is no package."""
+        if folder not in self._initials:
+            names = self._names.get(folder)
+            here = names is None or INITIAL in names
+            self._initials[folder] = _file(os.path.join(folder, INITIAL)) if here else None
+        return self._initials[folder]
 
     def checked(self, source: Source, whole: bool = False) -> Module:
         """The module of a text that is checked: the one that is known, unless the text is another.
@@ -151,7 +174,7 @@ class Project:
         """The dotted name of a file: from the outermost folder that is a package, or from the root."""
         parts = [] if path.stem == "__init__" else [path.stem]
         folder = path.parent
-        while (folder / "__init__.py").is_file() and folder != folder.parent:
+        while self.initial(str(folder)) is not None and folder != folder.parent:
             parts.insert(0, folder.name)
             folder = folder.parent
         return ".".join(parts)
@@ -190,27 +213,36 @@ class Project:
 
     def _search(self, name: str, folder: str) -> Path | None:
         found = self._outward(name, folder)
-        if found is None and initial(folder) is not None and not _known_package(name):
+        if found is None and self.initial(folder) is not None and not _known_package(name):
             # scripts that lie inside a package and are run from there
-            return module_file(os.path.join(folder, *name.split(".")))
+            return self.module_file(os.path.join(folder, *name.split(".")))
         return found
 
     def _outward(self, name: str, folder: str) -> Path | None:
         """A module in a folder or one around it, up to the root."""
         relative = name.replace(".", os.sep)
         places = self._places(name.partition(".")[0], folder)
-        return next((file for one in places if (file := module_file(os.path.join(one, relative))) is not None), None)
+        files = (self.module_file(os.path.join(one, relative)) for one in places)
+        return next((file for file in files if file is not None), None)
 
     def _places(self, package: str, folder: str) -> tuple[str, ...]:
         """Where an absolute import looks that have something of a name: most names are of one place, or of none."""
         key = (package, folder)
         if key not in self._above:
             # Python finds an absolute import beside a script, never beside a module of a package
-            beside = (folder, os.path.join(folder, "src")) if initial(folder) is None else ()
+            beside = (folder, os.path.join(folder, "src")) if self.initial(folder) is None else ()
             above = os.path.dirname(folder)
             outer = self._places(package, above) if folder not in (self._top, above) else ()
-            self._above[key] = (*(place for place in beside if _has(place, package)), *outer)
+            self._above[key] = (*(place for place in beside if self._has(place, package)), *outer)
         return self._above[key]
+
+    def _has(self, folder: str, name: str) -> bool:
+        """Whether a folder has a module or a folder of a name."""
+        names = self._names.get(folder)
+        if names is not None and name not in names and f"{name}.py" not in names:
+            return False
+        path = os.path.join(folder, name)
+        return os.path.isdir(path) or os.path.isfile(f"{path}.py")
 
     def imports_of(self, path: Path) -> tuple[Import, ...]:
         """The import statements of a file."""
@@ -322,10 +354,8 @@ def parsed(project: Project, source: Source, tree: ast.Module) -> Module:
     return Module(source, tree, project.dotted(path), path.stem == "__init__", whole)
 
 
-def _has(folder: str, name: str) -> bool:
-    """Whether a folder has a module or a folder of a name."""
-    path = os.path.join(folder, name)
-    return os.path.isdir(path) or os.path.isfile(f"{path}.py")
+def _file(path: str) -> Path | None:
+    return Path(path) if os.path.isfile(path) else None
 
 
 def _known_package(name: str) -> bool:
@@ -334,13 +364,13 @@ def _known_package(name: str) -> bool:
     return name.partition(".")[0] in roots()
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    """The Python files below a folder, the nearest first.
+def _walk(root: Path, names: dict[str, frozenset[str]]) -> Iterator[Path]:
+    """The Python files below a folder, the nearest first; `names` gets what stands in each folder.
 
     A folder without a mark of a project may be anybody's: others' projects in it are left out, and so is what lies
     behind the first MOST_FILES.
     """
-    entries = _entries(root)
+    entries = _entries(root, names)
     marked = any(entry.name in PROJECT_MARKS for entry in entries)
     level, left = [entries], MOST_FILES
     while level and (marked or left > 0):
@@ -350,7 +380,7 @@ def _walk(root: Path) -> Iterator[Path]:
                 continue
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    inner = _entries(entry.path)
+                    inner = _entries(entry.path, names)
                     if marked or not any(one.name in PROJECT_MARKS for one in inner):
                         below.append(inner)
                 elif entry.name.endswith(".py") and entry.is_file():
@@ -361,9 +391,11 @@ def _walk(root: Path) -> Iterator[Path]:
         level = below
 
 
-def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+def _entries(folder: Path | str, names: dict[str, frozenset[str]]) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as found:
-            return list(found)
+        with os.scandir(folder) as listing:
+            found = list(listing)
     except OSError:
         return []
+    names[os.path.abspath(folder)] = frozenset(entry.name for entry in found)
+    return found

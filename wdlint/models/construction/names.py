@@ -29,7 +29,7 @@ from wdlint.models.construction.things import (
     options,
 )
 from wdlint.reading.evaluate import defines
-from wdlint.reading.imports import module_file, source_file, starred, submodule_file
+from wdlint.reading.imports import source_file, starred, submodule_file
 from wdlint.reading.tree import Binding, Module, reaching, walk
 
 HARMLESS = frozenset(
@@ -324,7 +324,9 @@ def named_module(machine: Machine, dotted: str) -> Value:
 
 def has_member(machine: Machine, module: Module, name: str) -> Value:
     """Whether a module of the project has a name."""
-    if defines(module, name) or (module.is_package and module_file(str(module.path.parent / name)) is not None):
+    if defines(module, name) or (
+        module.is_package and machine.evaluator.project.module_file(str(module.path.parent / name)) is not None
+    ):
         return True
     return Opaque("hasattr") if "import *" in module.source.text else False
 
@@ -334,7 +336,7 @@ def member(machine: Machine, module: Module, name: str) -> Value:
     if defines(module, name):
         return of_module(machine, module, name)
     if module.is_package:
-        path = module_file(str(module.path.parent / name))
+        path = machine.evaluator.project.module_file(str(module.path.parent / name))
         other = machine.evaluator.project.module(path) if path else None
         if other is not None:
             return Package(other)
