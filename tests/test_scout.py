@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from wdlint.catalogue import entries
+from wdlint.linter import LintSettings, check_path
 from wdlint.reading import scout
 from wdlint.reading.imports import is_function
 from wdlint.reading.losses import may_have_terms
@@ -106,3 +107,35 @@ def test_suppressions_are_comments(code: str, expected: bool) -> None:
 )
 def test_what_may_have_terms_of_its_own(code: str, expected: bool) -> None:
     assert may_have_terms(code.encode()) is expected
+
+
+TRAINER = "from transformers import Trainer, TrainingArguments\n"
+TRL = "from trl import SFTConfig, SFTTrainer\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (TRAINER + "Trainer(model, TrainingArguments('out', weight_decay=0.1)).train()", True),
+        (TRAINER + "Trainer(model, TrainingArguments('out', optim='adamw_torch'), train_dataset=data).train()", True),
+        (TRAINER + "Trainer(model, TrainingArguments('out')).train()  # no word of any rule", True),
+        (TRAINER + "Trainer(model, TrainingArguments('out'), **more).train()", True),
+        (TRAINER + "class Own(Trainer):\n    pass\nargs = TrainingArguments('out', optim='adamw_torch')", False),
+        (TRAINER + "class OwnTrainer(Trainer):\n    pass\nargs = TrainingArguments('out')", False),
+        (TRAINER + "class OwnTrainer(Trainer):\n    pass\nOwnTrainer(model, TrainingArguments('out')).train()", True),
+        (TRAINER + "# Trainer(model, args)\nargs = TrainingArguments('out')", False),
+        (TRL + "SFTTrainer(model, SFTConfig(weight_decay=0.1), peft_config=lora).train()", True),
+        ("import torch.optim\nfrom fit import Trainer\nTrainer(model, args).train()", False),
+        ("from timm.optim import create_optimizer_v2\ncreate_optimizer_v2(model, opt='adamw', lr=1e-3)", True),
+        ("from optim import create_optimizer_v2\ncreate_optimizer_v2(model, opt='adamw')", False),
+    ],
+)
+def test_what_makes_a_library_build_an_optimizer_is_one_that_was_found(
+    code: str, expected: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(code, encoding="utf-8")
+    codes = frozenset(entry.code for entry in entries() if entry.default)
+    result = check_path(path, "train.py", Project(tmp_path), LintSettings(codes))
+    assert not result.findings
+    assert bool(result.sites) is expected

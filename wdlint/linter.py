@@ -106,7 +106,9 @@ def scouted(
     facts, alone = _possible(data, path, project, marked)
     if facts:
         return Scouted(facts, project.reads(), frozenset(project.looked))
-    return FileResult(filename, looked=None if alone else tuple(sorted(project.looked)), reads=project.reads())
+    looked = None if alone else tuple(sorted(project.looked))
+    trained = "TrainerArguments" in marked and "Mistake" not in marked and scout.trains(data)
+    return FileResult(filename, sites=int(trained), looked=looked, reads=project.reads())
 
 
 def prepare(found: Scouted | None, settings: LintSettings) -> None:
@@ -195,7 +197,7 @@ def _checked(source: Source, project: Project, settings: LintSettings, wanted: f
         tuple(sorted(kept, key=lambda finding: (finding.span.key, finding.code))),
         applied.suppressed,
         tuple(dict.fromkeys(unresolved)),
-        sites,
+        sites or int(scout.trains(source.text.encode("utf-8", "replace"))),
         looked=tuple(sorted(project.looked)),
     )
 
@@ -213,7 +215,11 @@ def _found(context: Context, wanted: frozenset[str]) -> _Found:
             found.unresolved.extend(_unfollowed(fact))
         for check in _checks(kind, context.settings.codes):
             found.findings.extend(check(fact, context))
-    return found
+    if "Mistake" not in wanted:
+        return found
+    from wdlint.facts.library_sites import makers
+
+    return found._replace(sites=found.sites + makers(context.evaluator, context.module))
 
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:

@@ -110,8 +110,14 @@ def sites(evaluator: Evaluator, module: Module) -> Iterator[LibrarySite]:
                 found = _of_wrapper(evaluator, module, node)
             case _:
                 continue
+        evaluator.memory.setdefault(("makers", id(module)), set()).add((node.lineno, node.col_offset))
         if found is not None:
             yield found
+
+
+def makers(evaluator: Evaluator, module: Module) -> int:
+    """How many calls of a module, of those that `sites` has come to, make a library build an optimizer."""
+    return len(evaluator.memory.get(("makers", id(module)), ()))
 
 
 def _named(callee: Value) -> Value:

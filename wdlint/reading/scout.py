@@ -86,6 +86,7 @@ _LOOPED = re.compile(rb"\bfor\b(?:(?!\bin\b)[\w\s,()*])*\Z")
 _NAME = re.compile(rb"\w+")
 _LIBRARIES = (b"Trainer(", b"create_optimizer", b"build_optim_wrapper")
 _TRAINERS = (b"TrainingArguments", b"from trl", b"import trl")
+_TRAINED = re.compile(rb"(?<!class )\b\w*Trainer\(")
 _COMMENT = re.compile(rb"#[^\n]*(?:wdlint|[Nn][Oo][Qq][Aa])")
 _LOOP = re.compile(rb"\bin\s*[(\[]")
 _WRITTEN = re.compile(rb"weight_decay[\"']\]")
@@ -127,6 +128,13 @@ def possible(
     found = _sites(code, registry.names()) if named & _ABOUT_SITES else Site(False)
     site = found.certain or not all(map(is_function, found.imported))
     return frozenset(fact for fact in named if fact not in NEEDED or NEEDED[fact](data, code, site))
+
+
+def trains(data: bytes) -> bool:
+    """Whether a Trainer of transformers or trl seems to be called, which makes an optimizer whatever it is told."""
+    if b"Trainer(" not in data or not any(word in data for word in _TRAINERS):
+        return False
+    return _TRAINED.search(_code(data)) is not None
 
 
 @cache
