@@ -10,7 +10,7 @@ from wdlint.reading.evaluate import GLANCE, Evaluator, parameters
 from wdlint.reading.scout import in_definition
 from wdlint.reading.selections import Formula, is_whole, tells_kinds
 from wdlint.reading.text import extent_of
-from wdlint.reading.tree import SCOPES, Module, running, terminates, walk
+from wdlint.reading.tree import SCOPES, Module, children, running, terminates, walk
 from wdlint.reading.values import Collection, Known, Origin, Value, alternatives, number
 from wdlint.records import dataclass
 
@@ -175,7 +175,7 @@ def _formulas(evaluator: Evaluator, module: Module, root: ast.AST) -> Iterator[F
                 yield from (selection.formula for selection in selections)
                 continue
         if not isinstance(node, SCOPES):
-            stack.extend(ast.iter_child_nodes(node))
+            stack.extend(children(node))
 
 
 def _may_select(node: ast.AST) -> bool:

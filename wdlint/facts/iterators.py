@@ -19,6 +19,7 @@ from wdlint.reading.tree import (
     Scope,
     block_leaving,
     blocks,
+    children,
     reaching,
     running,
     statements_of,
@@ -304,7 +305,7 @@ def _stops(loop: ast.For | ast.AsyncFor) -> bool:
         if isinstance(node, ast.Break | ast.Return | ast.Raise | ast.Yield):
             return True
         if not isinstance(node, (*SCOPES, *LOOPS)):
-            stack.extend(ast.iter_child_nodes(node))
+            stack.extend(children(node))
         elif isinstance(node, LOOPS):
             stack.extend(inner for inner in walk(node) if isinstance(inner, ast.Return))
     return False

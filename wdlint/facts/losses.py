@@ -292,12 +292,14 @@ class _Search:
         if way.squared and (value := self._tensor(node, way)) is not None:
             yield from self._parameter(node, value, way)
             return
-        module, text = way.frame.module, ast.unparse(node)
+        module, kind, text = way.frame.module, node.__class__, ast.unparse(node)
         for statement in statements_of(module.scope(node)):
             match statement:
-                case ast.Assign([target], given) if ast.unparse(target) == text:
+                case ast.Assign([kind() as target], given) if ast.unparse(target) == text:
                     yield from self._assigned(statement, given, way.path, way)
-                case ast.AugAssign(target, ast.Add(), given) if ast.unparse(target) == text and not way.closed:
+                case ast.AugAssign(kind() as target, ast.Add(), given) if (
+                    ast.unparse(target) == text and not way.closed
+                ):
                     yield from self._assigned(statement, given, (), way)
 
     # calls

@@ -17,7 +17,7 @@ from wdlint.reading import calls
 from wdlint.reading.evaluate import GLANCE, Evaluator, Frame
 from wdlint.reading.growing import grows
 from wdlint.reading.scout import in_definition, is_ordinary
-from wdlint.reading.tree import Module, statements_of, walk
+from wdlint.reading.tree import Module, children, statements_of, walk
 from wdlint.reading.values import (
     ClassThing,
     Collection,
@@ -357,7 +357,7 @@ def _mentions(node: ast.AST, names: set[str]) -> bool:
             return False
         case ast.Name(name):
             return name in names
-    return any(_mentions(inner, names) for inner in ast.iter_child_nodes(node))
+    return any(_mentions(inner, names) for inner in children(node))
 
 
 _WRITTEN = re.compile(r"weight_decay[\"']\][\s\\)]*(?:[-+%@&|^]|//?|\*\*?|<<|>>)?=(?!=)")

@@ -212,7 +212,7 @@ def letter_tests(evaluator: Evaluator, module: Module) -> Iterator[LetterTest]:
     for node in module.among(in_definition("LetterTest"), ast.GeneratorExp, ast.ListComp, ast.For):
         for variable, iterable, tests in _iterations(node):
             hays = (hay for test in tests for hay in _haystacks(test, variable))
-            needles = [hay for hay in hays if not isinstance(hay, _DISPLAYS)]
+            needles = [hay for hay in hays if _may_be_name(module, hay)]
             if not needles or not _may_be_string(module, iterable) or _is_indexed(node, variable, (iterable, *needles)):
                 continue
             evaluator.begin(GLANCE)
@@ -270,6 +270,38 @@ def _may_be_string(module: Module, iterable: ast.expr) -> bool:
                 one.kind == "assign" and not one.path and isinstance(one.value, _DISPLAYS) for one in bound
             )
     return not isinstance(iterable, _DISPLAYS)
+
+
+_MADE = (ast.Call, ast.BinOp, ast.JoinedStr, ast.Name, ast.Subscript)
+
+
+def _may_be_name(module: Module, hay: ast.expr) -> bool:
+    """Whether an expression may stand for a parameter's name, before anything is evaluated: a variable of a loop, an
+    argument, or what is made of one."""
+    match hay:
+        case ast.Name(name) if not _is_comprehended(module, hay, name):
+            bound = _local_bindings(module, name, hay)
+            return not bound or any(one.kind != "assign" or one.path or _may_be_made(one.value) for one in bound)
+        case ast.Attribute(receiver):
+            return _may_be_name(module, receiver) and not _is_own(module, receiver)
+    return not isinstance(hay, _DISPLAYS)
+
+
+def _may_be_made(value: ast.expr | None) -> bool:
+    """Whether an expression may be a name or made of one."""
+    if isinstance(value, ast.IfExp):
+        return _may_be_made(value.body) or _may_be_made(value.orelse)
+    return isinstance(value, _MADE)
+
+
+def _is_own(module: Module, receiver: ast.expr) -> bool:
+    """Whether an expression is the object that a method belongs to, or a part of it."""
+    while isinstance(receiver, ast.Attribute):
+        receiver = receiver.value
+    function = module.function(receiver)
+    if not isinstance(receiver, ast.Name) or function is None or module.owner(function) is None:
+        return False
+    return next(iter(parameters(function)), None) == receiver.id
 
 
 def _is_indexed(loop: ast.AST, variable: str, some: Iterable[ast.expr]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from wdlint.grouping.flags import NO_FLAGS, Flags, flags_of
-from wdlint.reading.tree import Module, walk
+from wdlint.reading.tree import Module, children, walk
 from wdlint.records import dataclass, field, replace
 
 MUTATORS = frozenset(
@@ -305,10 +305,10 @@ def _outer(node: ast.AST) -> Iterator[ast.Name]:
         case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
             inside = {name.id for g in node.generators for name in walk(g.target) if isinstance(name, ast.Name)}
             yield from _outer(node.generators[0].iter)
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 yield from (name for name in _outer(child) if name.id not in inside)
         case _:
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 yield from _outer(child)
 
 
@@ -511,7 +511,7 @@ def _is_callable(value: ast.expr) -> bool:
 def free_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
     """The names that a function reads from around it."""
     inside = bound(function.body) | {arg.arg for arg in walk(function.args) if isinstance(arg, ast.arg)}
-    found = {name.id for child in ast.iter_child_nodes(function) for name in _outer(child)} - inside
+    found = {name.id for child in children(function) for name in _outer(child)} - inside
     for statement in statements_in(function.body):
         if isinstance(statement, DEFINITIONS):
             found |= free_of(statement) - inside
@@ -674,7 +674,7 @@ def sources(node: ast.AST, names: _Names) -> Iterator[str]:
             yield from sources(body, names)
             yield from sources(orelse, names)
         case _:
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 yield from sources(child, names)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from wdlint.reading.selections import TRUE, All, Aspect, Atom, Either, Formula, Not, both
-from wdlint.reading.tree import FUNCTIONS, LOOPS, reaching, terminates, walk
+from wdlint.reading.tree import FUNCTIONS, LOOPS, blocks, reaching, terminates, walk
 from wdlint.reading.values import (
     ClassThing,
     Collection,
@@ -111,9 +111,7 @@ def _breaks(body: Iterable[ast.stmt]) -> Iterator[ast.Break]:
         elif isinstance(statement, LOOPS):
             yield from _breaks(statement.orelse)
         elif not isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
-            yield from _breaks(one for one in ast.iter_child_nodes(statement) if isinstance(one, ast.stmt))
-            for arm in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
-                yield from _breaks(arm.body)
+            yield from itertools.chain.from_iterable(map(_breaks, blocks(statement)))
 
 
 def formula(evaluator: Evaluator, node: ast.expr, frame: Frame, depth: int = 0) -> Formula:

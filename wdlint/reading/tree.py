@@ -491,6 +491,18 @@ def walk(root: ast.AST) -> list[ast.AST]:
     return found
 
 
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below one in the order of the text, but for contexts and operators."""
+    found: list[ast.AST] = []
+    for name in FIELDS[node.__class__]:
+        value = getattr(node, name)
+        if value.__class__ is list:
+            found += value if None not in value else [child for child in value if child is not None]
+        elif value is not None:
+            found.append(value)
+    return found
+
+
 def running(statements: Iterable[ast.AST]) -> list[ast.AST]:
     """The nodes that run with some statements, in the order of the text: nested scopes, but nothing in them."""
     found: list[ast.AST] = []

@@ -34,7 +34,7 @@ from wdlint.models.construction.things import (
     listing,
     options,
 )
-from wdlint.reading.tree import walk
+from wdlint.reading.tree import running, walk
 
 
 def evaluate_call(machine: Machine, node: ast.Call, env: Environment) -> Value:
@@ -204,15 +204,7 @@ def call_function(machine: Machine, function: Function, receiver: Value, given: 
 def _yields(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     kept: bool | None = node.__dict__.get("wdlint_yields")
     if kept is None:
-        kept = False
-        stack: list[ast.AST] = list(node.body)
-        while stack:
-            inner = stack.pop()
-            if isinstance(inner, ast.Yield | ast.YieldFrom):
-                kept = True
-                break
-            if not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-                stack += ast.iter_child_nodes(inner)
+        kept = any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in running(node.body))
         node.__dict__["wdlint_yields"] = kept
     return kept
 
