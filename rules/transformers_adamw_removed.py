@@ -4,7 +4,7 @@
 Finds calls of the AdamW that is imported from `transformers` or `transformers.optimization`. An import that
 falls back to another class, or that is guarded by the version, is not reported, nor is a copy of the library
 in the project. Silent where the project asks for a transformers below 4.50: in requirements.txt, pyproject.toml,
-setup.cfg, setup.py or environment.yml, those nearest to the file.
+setup.cfg, setup.py or environment.yml, those nearest to the file; or for a state of a repository (`git+...@state`).
 
 ## Why it hurts
 The class was removed in transformers 4.50.0, so the import fails. Replacing the import alone silently changes
@@ -86,9 +86,10 @@ def _is_removed(site: OptimizerSite) -> bool:
 
 
 def _stays_below(site: OptimizerSite) -> bool:
-    from wdlint.reading.requirements import stays_below
+    from wdlint.reading.requirements import is_another, stays_below
 
-    return stays_below(site.evaluator.project, site.module.path, "transformers", REMOVED)
+    project, path = site.evaluator.project, site.module.path
+    return stays_below(project, path, "transformers", REMOVED) or is_another(project, path, "transformers")
 
 
 def _fix(site: OptimizerSite, context: Context) -> Fix | None:

@@ -80,7 +80,8 @@ class Mistake:
         names = [p.name for p in self.parameters]
         for start in starts:
             names = [name.removeprefix(start) for name in names]
-        return (self.cause, self.kind, self.patterns, tuple(names))
+        empty = self.place.node if self.cause is Cause.EMPTY and self.place is not None else None
+        return (self.cause, self.kind, self.patterns, tuple(names), empty)
 
 
 def everything(way: Assignment) -> Iterable[Tensor]:

@@ -13,25 +13,38 @@ from wdlint.reading.project import Project, content
 FILES = ("requirements.txt", "pyproject.toml", "setup.cfg", "setup.py", "environment.yml", "environment.yaml")
 # `name==1.2`, `- name=1.2=build` (conda), `name = "1.2"` (Poetry), in whatever stands around it
 LINE = r"""(?mx) ^[\s\-"']* %s \s* (?:\[[^\]]*\])? \s* (?:=\s*["'])? \s* (?P<asked> [=<>~!]* \s* \d [^;\#"'\n]*)"""
+# a state of a repository: `name @ git+https://host/owner/name.git@state`
+STATE = r"""(?mx) ^[^\#\n]* git\+ [^\s"'@]* /%s (?:\.git)? @ (?P<asked> [^\s\#;"']+)"""
+LATEST = frozenset({"main", "master", "HEAD"})
 
 
 def stays_below(project: Project, file: Path, package: str, version: str) -> bool:
     """Whether the requirements nearest to a file, of those that name a package, all ask for less than a version."""
+    asked = _nearest(project, file, LINE % re.escape(package), package)
+    return bool(asked) and all(_below(one, Version(version)) for one in asked)
+
+
+def is_another(project: Project, file: Path, package: str) -> bool:
+    """Whether the nearest requirements ask for some state of a repository of that name: a fork, a branch, a commit."""
+    asked = _nearest(project, file, STATE % re.escape(package), package)
+    return bool(asked) and not LATEST.intersection(asked)
+
+
+def _nearest(project: Project, file: Path, pattern: str, package: str) -> list[str]:
     root = project.root.absolute()
     for folder in file.absolute().parents:
         paths = [folder / name for name in FILES]
         project.looked.update(map(str, paths))
-        asked = [one for path in paths for one in _asked(content(path), package)]
+        asked = [one for path in paths for one in _asked(content(path), pattern, package)]
         if asked or folder == root or root not in folder.parents:
-            return bool(asked) and all(_below(one, Version(version)) for one in asked)
-    return False
+            return asked
+    return []
 
 
-def _asked(data: bytes, package: str) -> list[str]:
+def _asked(data: bytes, pattern: str, package: str) -> list[str]:
     if package.encode() not in data:
         return []
-    text = data.decode(errors="replace")
-    return [match["asked"].strip() for match in re.finditer(LINE % re.escape(package), text)]
+    return [match["asked"].strip() for match in re.finditer(pattern, data.decode(errors="replace"))]
 
 
 def _below(asked: str, version: Version) -> bool:

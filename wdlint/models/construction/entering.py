@@ -25,6 +25,7 @@ from wdlint.reading.evaluate import Frame, defines, parameters
 from wdlint.reading.tree import walk
 
 DEEPEST = 12
+WIDEST = 5_000  # values within one value, each counted as often as it is met
 
 
 def function_of(machine: Machine, thing: read.FunctionThing) -> Function:
@@ -53,7 +54,8 @@ def _around(machine: Machine, thing: read.FunctionThing) -> Environment:
 
 def entered(machine: Machine, value: read.Value, depth: int = 0) -> Value:
     """A value of the engine; settings that a user can change make the inventory typical."""
-    if depth > DEEPEST:
+    machine.nested = machine.nested + 1 if depth else 0
+    if depth > DEEPEST or machine.nested > WIDEST:
         return Opaque("values within values")
     match value:
         case read.Unknown(reason):

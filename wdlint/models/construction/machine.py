@@ -54,6 +54,7 @@ class Machine:
     decorated: set[int] = field(default_factory=set)
     active: dict[int, int] = field(default_factory=dict)  # calls of a function that have not returned
     typical: bool = False
+    nested: int = 0  # values within the one that is entered
     notes: dict[str, None] = field(default_factory=dict)
     root: Layer | None = None
     journal: list[tuple[Slots, object, Value]] | None = None
