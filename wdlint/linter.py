@@ -119,6 +119,12 @@ def prepare(found: Scouted | None, settings: LintSettings) -> None:
         _prepare(fact, settings.codes)
 
 
+def prepare_grouping() -> None:
+    """Load what following grouping code will take."""
+    importlib.import_module("wdlint.facts.mistakes")
+    importlib.import_module("wdlint.models.source")
+
+
 @cache
 def _prepare(fact: str, codes: frozenset[str]) -> None:
     for producer in _PRODUCERS.get(fact, ()):

@@ -36,6 +36,7 @@ MANY = 100  # files that are worth a first look by several processes
 MUCH = 100_000  # bytes to check that are worth several processes at once
 CHUNK = 15  # files that one process looks at before it says what it has seen
 BATCH = 8  # tasks handed to a worker at once
+SOME = 30  # files to check of which some have groups whose code is run, and models that are read
 FEW = 20  # times as many tasks as that have to wait for each worker: the first ones may take longest
 
 
@@ -148,6 +149,8 @@ def check_all(
             project(task.root).files()
             results.append(None)
             left.append(_Left(task, result))
+            if len(left) == SOME:
+                linter.prepare_grouping()
     for root in {one.task.root for one in left}:
         project(root).index()
     is_much = sum(size(one.task) for one in left) > MUCH
