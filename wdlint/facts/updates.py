@@ -44,10 +44,12 @@ def shrunk(evaluator: Evaluator, module: Module) -> Iterator[ManualDecay]:
 
 def _target(evaluator: Evaluator, node: ast.AST, frame: Frame) -> ast.expr | None:
     """What a node shrinks by a factor: `x` or, for `torch._foreach_mul_`, the list."""
+    if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Attribute) and node.func.attr.endswith("_")):
+        return None  # most nodes
     match node:
         case ast.Call(ast.Attribute(_, "_foreach_mul_"), [params, factor]) if _shrinks(evaluator, factor, frame):
             return params
-        case ast.Call(ast.Attribute(receiver, name)) if name.endswith("_") and _step(evaluator, node, frame):
+        case ast.Call(ast.Attribute(receiver)) if _step(evaluator, node, frame):
             return _bare(receiver)
         case ast.AugAssign(target, ast.Mult(), factor) if _shrinks(evaluator, factor, frame):
             return _bare(target)

@@ -60,6 +60,9 @@ _FIRST = re.compile(rb"%b(?:\w+%b=(?!=)|\*\*|\))" % (_GAP, _GAP))
 _CALLED = re.compile(_GAP + rb"\(")
 _BRACKET = re.compile(rb"[()\[\]{}]")
 _FACTOR = re.compile(rb"(?<![\w.])1(?:\.0*)?%b[-+]" % _GAP)  # `1 - lr * wd`
+_STEPPED = re.compile(
+    rb"(?:\.%b(?:step|backward)|\bdef\s+step)%b\(" % (_GAP, _GAP)
+)  # `def backward`: mostly autograd's
 _TIMES = (b"mul_", b"multiply_", b"*=")
 _LESS = (b"add_", b"sub_", b"subtract_")
 _MINUS = re.compile(rb"-=[^\n]*[*(\[{\\]")
@@ -420,7 +423,7 @@ NEEDED: dict[str, Callable[[bytes, bytes, bool], bool]] = {
     "Unreadable": lambda data, code, site: site or _has_word(data, b"weight_decay"),
     "TrainerArguments": lambda data, code, site: any(word in data for word in _TRAINERS) and _sets_trainer(code),
     "Penalty": lambda data, code, site: _backward(code) and may_have_terms(code),
-    "ManualDecay": lambda data, code, site: _shrinks(code),
+    "ManualDecay": lambda data, code, site: _STEPPED.search(code) is not None and _shrinks(code),
     "DecayWriter": lambda data, code, site: _WRITTEN.search(data) is not None,
     "ExhaustedIterator": lambda data, code, site: _stored(code),
     "MembershipTest": lambda data, code, site: b"decay" in data and _memberships(code),

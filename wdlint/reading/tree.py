@@ -10,6 +10,7 @@ import ast
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -155,6 +156,12 @@ def _first_row(statement: ast.stmt) -> int:
         return later.above + 1
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+@lru_cache(maxsize=1024)
+def _target(name: str) -> re.Pattern[str]:
+    """What finds where an attribute may be assigned to, by itself or among others."""
+    return re.compile(rf"\.\s*{re.escape(name)}\b[\s)\]]*(?:=(?!=)|[:,])")
 
 
 Test = Callable[[str], bool]  # what a text may hold
@@ -431,7 +438,7 @@ class Module:
         for method in cls.body:
             if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
                 later = unread(method)
-                if later is None or name in later.text:
+                if later is None or (name in later.text and _target(name).search(later.text) is not None):
                     yield from self._assigned(method).get(name, ())
 
     def _assigned(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, list[Assigned]]:
