@@ -62,7 +62,7 @@ _BRACKET = re.compile(rb"[()\[\]{}]")
 _FACTOR = re.compile(rb"(?<![\w.])1(?:\.0*)?%b[-+]" % _GAP)  # `1 - lr * wd`
 _STEPPED = re.compile(
     rb"(?:\.%b(?:step|backward)|\bdef\s+step)%b\(" % (_GAP, _GAP)
-)  # `def backward`: mostly autograd's
+)  # no `def backward`
 _TIMES = (b"mul_", b"multiply_", b"*=")
 _LESS = (b"add_", b"sub_", b"subtract_")
 _MINUS = re.compile(rb"-=[^\n]*[*(\[{\\]")
