@@ -60,9 +60,7 @@ _FIRST = re.compile(rb"%b(?:\w+%b=(?!=)|\*\*|\))" % (_GAP, _GAP))
 _CALLED = re.compile(_GAP + rb"\(")
 _BRACKET = re.compile(rb"[()\[\]{}]")
 _FACTOR = re.compile(rb"(?<![\w.])1(?:\.0*)?%b[-+]" % _GAP)  # `1 - lr * wd`
-_STEPPED = re.compile(
-    rb"(?:\.%b(?:step|backward)|\bdef\s+step)%b\(" % (_GAP, _GAP)
-)  # no `def backward`
+_STEPPED = re.compile(rb"(?:\.%b(?:step|backward)|\bdef\s+step)%b\(" % (_GAP, _GAP))  # no `def backward`
 _TIMES = (b"mul_", b"multiply_", b"*=")
 _LESS = (b"add_", b"sub_", b"subtract_")
 _MINUS = re.compile(rb"-=[^\n]*[*(\[{\\]")
