@@ -45,6 +45,7 @@ from collections.abc import Iterator
 from wdlint.facts.chosen import by_choice, instead_of
 from wdlint.facts.optimizers import Decay, OptimizerSite, entry_span
 from wdlint.facts.origins import origins
+from wdlint.facts.strength import decays_with_rates, idle
 from wdlint.findings import Applicability, Edit, Finding, Fix, Severity, by_hand
 from wdlint.fixing.calls import remove_key, set_keyword
 from wdlint.fixing.classes import replace_class
@@ -162,5 +163,8 @@ def _decoupled(site: OptimizerSite, laws: list[Law]) -> Fix | None:
         edits, change = set_keyword(source, site.call, flag, "True"), f"set {flag}=True"
     if edits is None:
         return None
+    small = next((one for one, rate in decays_with_rates(site) if idle(one.value, rate)), None)
+    if small is not None:
+        return by_hand(f"{change} with a decay of its size, 0.01 to 0.1: {small.text} does next to nothing there")
     message = f"{change}: decays the weights themselves; the same number is another strength there, tune it again"
     return Fix(Applicability.UNSAFE, message, edits)

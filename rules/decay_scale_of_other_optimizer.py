@@ -35,7 +35,7 @@ import ast
 from collections.abc import Iterator
 
 from wdlint.facts.optimizers import Decay, OptimizerSite
-from wdlint.facts.strength import TOO_LARGE, bounds, decays_with_rates
+from wdlint.facts.strength import TOO_LARGE, bounds, decays_with_rates, idle
 from wdlint.findings import Finding, Severity, by_hand
 from wdlint.linter import Context
 from wdlint.reading.values import Value
@@ -50,9 +50,6 @@ RULE = Rule(
     markers=("optim", "Optim", "OPTIM", "weight_decay"),
 )
 RATES = frozenset({"lr", "learning_rate", "learningrate", "base_lr", "init_lr", "initial_lr", "max_lr"})
-LARGEST_OF_SGD = 5e-4
-IDLE = 1e-6  # per step: a million steps to forget
-IDLE_AT_ANY_RATE = 1e-5
 SMALLEST_OF_ADAMW = 1e-2
 
 
@@ -88,29 +85,21 @@ def _is_rate(decay: Decay) -> bool:
 
 
 def _too_small(site: OptimizerSite, decay: Decay, rate: Value) -> Iterator[Finding]:
+    if not idle(decay.value, rate):
+        return
     decays, rates = bounds(decay.value), bounds(rate)
-    if decays is None or decays.low <= 0 or decays.high > LARGEST_OF_SGD:
-        return
-    if rates is None:
-        if decays.high <= IDLE_AT_ANY_RATE:
-            yield RULE.finding(
-                decay.span,
-                f"weight_decay={decay.text} does next to nothing in {site.name}, whatever the learning rate",
-                site=site.span,
-                label="the size of an L2 coefficient",
-                fix=by_hand("usual values are 0.01 to 0.1; 0.0 says that no decay is wanted"),
-            )
-        return
-    product = rates.high * decays.high
-    if 0 < product < IDLE * (1 - 1e-9):
-        yield RULE.finding(
-            decay.span,
-            f"weight_decay={decay.text} does next to nothing in {site.name}: at lr={rates.high:g} a weight without "
-            f"gradient is halved in {_million(0.69 / product)} steps",
-            site=site.span,
-            label="the size of an L2 coefficient",
-            fix=by_hand("usual values are 0.01 to 0.1; 0.0 says that no decay is wanted"),
-        )
+    assert decays is not None
+    when = ", whatever the learning rate"
+    if rates is not None:
+        steps = _million(0.69 / (rates.high * decays.high))
+        when = f": at lr={rates.high:g} a weight without gradient is halved in {steps} steps"
+    yield RULE.finding(
+        decay.span,
+        f"weight_decay={decay.text} does next to nothing in {site.name}{when}",
+        site=site.span,
+        label="the size of an L2 coefficient",
+        fix=by_hand("usual values are 0.01 to 0.1; 0.0 says that no decay is wanted"),
+    )
 
 
 def _too_large(site: OptimizerSite, decay: Decay, rate: Value) -> Iterator[Finding]:

@@ -555,6 +555,13 @@ def test_an_optimizer_without_decay_leaves_none_to_follow(tree: Path, wdlint: Wd
         assert "weight decay" not in done.stdout
 
 
+def test_a_trainer_that_decays_nothing_leaves_none_to_follow(tree: Path, wdlint: Wdlint) -> None:
+    text = "from transformers import Trainer, TrainingArguments\nTrainer(model, TrainingArguments(weight_decay={}))\n"
+    for decay, told in ("0.0", False), ("0.1", True), ("given", True):
+        done = wdlint("check", "-", "--isolated", "--show-unresolved", input=text.format(decay))
+        assert ("groups: " in done.stdout) is told
+
+
 def test_rule(wdlint: Wdlint) -> None:
     for name in ("coupled-l2", "WD101", "wd101"):
         done = wdlint("rule", name)

@@ -26,13 +26,21 @@ from wdlint.grouping.values import NotFollowed, Opaque, Trail, number_of
 from wdlint.grouping.world import Submodule, Tensor
 from wdlint.models.expressions import freezes
 from wdlint.models.parameters import Inventory, Kind
-from wdlint.reading.values import Unknown, numbers
+from wdlint.reading.values import Unknown, alternatives, is_open, numbers
 from wdlint.records import replace
 
 # What a Trainer decays by its own choice, which nobody who calls it has made.
 CHOSEN = frozenset({Kind.EMBEDDING, Kind.POSITION, Kind.RELATIVE_POSITION, Kind.SCALE})
 
 GROUPS = "the groups are not known"
+
+
+def decays_nothing(site: LibrarySite) -> bool:
+    """Whether the decay is 0 for certain: nothing is to be told of the groups."""
+    options = alternatives(site.decay)
+    return (
+        bool(options) and not is_open(site.decay) and all(one.value == 0 and not one.origin.settable for one in options)
+    )
 
 
 def ways(site: LibrarySite, built: Inventory | None) -> Iterator[Assignment | Failed]:
@@ -47,7 +55,7 @@ def ways(site: LibrarySite, built: Inventory | None) -> Iterator[Assignment | Fa
 def followed(site: LibrarySite, built: Inventory | None) -> Iterator[Assignment | Failed]:
     """Each way in which the groups come about by the library's rule, or why one is not known."""
     if not any(option.value > 0 or option.origin.settable for option in numbers(site.decay)):
-        yield Failed("no weight decay")
+        yield Failed("no weight decay" if decays_nothing(site) else "the weight decay is not known")
         return
     if "freeze" in site.module.source.text.lower():  # by a function, whatever that is
         yield Failed("parts of the model may be frozen")

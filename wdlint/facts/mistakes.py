@@ -71,6 +71,8 @@ def of_module(
         for found in mistakes(site, policy, built):
             yield Unresolved(site.span, f"groups: {found.reason}") if isinstance(found, Failed) else found
     for call in library_groups.sites(evaluator, module):
+        if library_groups.decays_nothing(call):
+            continue
         followed = list(library_groups.ways(call, built))
         for found in library_groups.told(call, followed, judged(followed, policy)):
             yield Unresolved(call.span, f"groups: {found.reason}") if isinstance(found, Failed) else found

@@ -11,6 +11,9 @@ from wdlint.reading.values import Known, Origin, Unknown, Value, is_open, join, 
 from wdlint.records import dataclass
 
 TOO_LARGE = 0.1  # of a weight, in each step
+LARGEST_OF_SGD = 5e-4
+IDLE = 1e-6  # per step: a million steps to forget
+IDLE_AT_ANY_RATE = 1e-5
 # schedulers that put rates of their own in the place of the constructor's
 REPLACING = frozenset({"OneCycleLR", "CyclicLR"})
 
@@ -27,6 +30,16 @@ def bounds(value: Value) -> Bounds | None:
     """Between which numbers a value lies; None when it may be something unknown."""
     found = [float(option.value) for option in numbers(value)]
     return Bounds(min(found), max(found)) if found and not is_open(value) else None
+
+
+def idle(decay: Value, rate: Value) -> bool:
+    """Whether a decay that is multiplied by a rate does next to nothing: it has the size of an L2 coefficient."""
+    decays, rates = bounds(decay), bounds(rate)
+    if decays is None or decays.low <= 0 or decays.high > LARGEST_OF_SGD:
+        return False
+    if rates is None:
+        return decays.high <= IDLE_AT_ANY_RATE
+    return 0 < rates.high * decays.high < IDLE * (1 - 1e-9)
 
 
 def decays_with_rates(site: OptimizerSite) -> Iterator[tuple[Decay, Value]]:
