@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wdlint.reading.imports import statements
+from wdlint.reading.words import in_word
 
 ASKED = (b"no_weight_decay",)  # texts that all files are asked for
 _NAME = re.compile(rb"\w+")
@@ -79,15 +80,10 @@ class Index:
         at = self._text.find(word) if word else -1
         while at >= 0:
             end = at + len(word)
-            if _in_word(self._text, at - 1) or _in_word(self._text, end):
+            if in_word(self._text, at - 1) or in_word(self._text, end):
                 at = self._text.find(word, end)
                 continue
             after = bisect_right(self._begin, at)
             found.append(self._paths[after - 1])
             at = self._text.find(word, self._begin[after]) if after < len(self._begin) else -1
         return found
-
-
-def _in_word(text: bytes, at: int) -> bool:
-    one = text[at : at + 1]
-    return one.isalnum() or one == b"_" or one > b"\x7f"

@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from wdlint.reading.words import places
+
+BACKWARD = (b"backward", b"manual_backward")
+METHODS = (b"training_step", b"compute_loss")  # which return a loss
 _GAP = rb"[ \t]*+"
-_BACKWARD = re.compile(rb"\b(?:manual_)?backward(?:\s|\\)*+\(")
-_METHOD = re.compile(rb"[ \t]def[ \t]+(?:training_step|compute_loss)\b")
+_CALLED = re.compile(rb"(?:\s|\\)*+\(")
+_ASSIGNED = re.compile(rb"\s*+\+?=(?!=)")
 _ARGUMENT = re.compile(rb"\s*+(?:\)|\w+\s*+=(?!=)|(\w+)\s*+[,)]|)")
 _INNER = re.compile(rb"\([^()\[\]{}]*+\)|\[[^()\[\]{}]*+\]|\{[^()\[\]{}]*+\}")
 _PATH = re.compile(rb"\w+(?:\.\w+)*")
@@ -27,20 +31,29 @@ _NESTED = 10  # brackets in brackets
 
 def may_have_terms(code: bytes) -> bool:
     """Whether a loss may be more than what one call gives; `code` is without comments and what strings say."""
-    if _METHOD.search(code) is not None:
+    if any(code.endswith((b" def ", b"\tdef "), 0, at) for word in METHODS for at in places(code, word)):
         return True
-    for match in _BACKWARD.finditer(code):
-        before = code[code.rfind(b"\n", 0, match.start()) + 1 : match.start()].strip()
+    seen: set[bytes] = set()
+    for at, called in _calls(code):
+        before = code[code.rfind(b"\n", 0, at) + 1 : at].strip()
         if before.endswith(b"def"):
             continue
-        argument = _ARGUMENT.match(code, match.end())
-        if argument is None or argument.end() == match.end():
+        argument = _ARGUMENT.match(code, called)
+        if argument is None or argument.end() == called:
             return True
-        if argument[1] and _is_made(code, argument[1], set()):
+        if argument[1] and _is_made(code, argument[1], seen):
             return True
-        if before.endswith(b".") and _is_term(code, before[:-1].rstrip(), set()):
+        if before.endswith(b".") and _is_term(code, before[:-1].rstrip(), seen):
             return True
-    return False
+    return bool(seen) and _TARGET_ROWS.search(code) is not None
+
+
+def _calls(code: bytes) -> Iterator[tuple[int, int]]:
+    """Where `backward` is called, and where its arguments begin."""
+    for word in BACKWARD:
+        for at in places(code, word):
+            if called := _CALLED.match(code, at + len(word)):
+                yield at, called.end()
 
 
 def _is_term(code: bytes, text: bytes, seen: set[bytes]) -> bool:
@@ -61,7 +74,9 @@ def _is_term(code: bytes, text: bytes, seen: set[bytes]) -> bool:
     if b"." not in path:
         return _is_made(code, text, seen)
     name = path.rpartition(b".")[2]
-    return name == b"data" or re.search(rb"\.%b\s*+\+?=(?!=)" % name, code) is not None
+    return name == b"data" or any(
+        code[at - 1 : at] == b"." and _ASSIGNED.match(code, at + len(name)) for at in places(code, name)
+    )
 
 
 def _is_made(code: bytes, name: bytes, seen: set[bytes]) -> bool:
@@ -69,7 +84,7 @@ def _is_made(code: bytes, name: bytes, seen: set[bytes]) -> bool:
     if name in seen:
         return False
     seen.add(name)
-    return any(_makes(code, at, name, seen) for at in _places(code, name)) or _TARGET_ROWS.search(code) is not None
+    return any(_makes(code, at, name, seen) for at in places(code, name) if code[at - 1 : at] != b".")
 
 
 def _makes(code: bytes, at: int, name: bytes, seen: set[bytes]) -> bool:
@@ -81,8 +96,3 @@ def _makes(code: bytes, at: int, name: bytes, seen: set[bytes]) -> bool:
         return True
     targets = _TARGETS.match(code, start)
     return targets is not None and at < targets.end()
-
-
-def _places(code: bytes, name: bytes) -> Iterator[int]:
-    """Where a name stands that is no attribute."""
-    return (match.start() for match in re.finditer(rb"(?<![\w.])%b(?!\w)" % name, code))

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 
 from wdlint.optimizers import registry
-from wdlint.reading.losses import may_have_terms
+from wdlint.reading.losses import BACKWARD, METHODS, may_have_terms
+from wdlint.reading.words import places
 from wdlint.records import dataclass
 
 # Callees that build no optimizer, whatever they are given: builtins, and methods of builtin containers.
@@ -60,7 +61,6 @@ _FIRST = re.compile(rb"%b(?:\w+%b=(?!=)|\*\*|\))" % (_GAP, _GAP))
 _CALLED = re.compile(_GAP + rb"\(")
 _BRACKET = re.compile(rb"[()\[\]{}]")
 _FACTOR = re.compile(rb"(?<![\w.])1(?:\.0*)?%b[-+]" % _GAP)  # `1 - lr * wd`
-_STEPPED = re.compile(rb"(?:\.%b(?:step|backward)|\bdef\s+step)%b\(" % (_GAP, _GAP))  # no `def backward`
 _TIMES = (b"mul_", b"multiply_", b"*=")
 _LESS = (b"add_", b"sub_", b"subtract_")
 _MINUS = re.compile(rb"-=[^\n]*[*(\[{\\]")
@@ -159,7 +159,7 @@ def _sites(code: bytes, names: frozenset[str]) -> Site:
     brackets = {
         _opening(code, at, first=False, lr=word == b"lr")
         for word in (b"lr", b"params", b"weight_decay")
-        for at in _words(code, word)
+        for at in places(code, word)
         if _GIVEN.match(code, at + len(word))
     }
     brackets |= {_opening(code, match.start()) for match in _MEMBERS.finditer(code)}
@@ -167,24 +167,6 @@ def _sites(code: bytes, names: frozenset[str]) -> Site:
     callees = {name for at in brackets if at >= 0 and (name := _callee(code, at)) is not None}
     imported = frozenset(name for name in callees if name and _is_imported(code, name.encode()))
     return Site(len(imported) < len(callees), imported)
-
-
-def _words(code: bytes, word: bytes) -> Iterator[int]:
-    """Where a word stands by itself."""
-    at = code.find(word)
-    while at >= 0:
-        after = at + len(word)
-        if not _in_word(code, at - 1) and not _in_word(code, after):
-            yield at
-        at = code.find(word, after)
-
-
-def _has_word(code: bytes, word: bytes) -> bool:
-    return next(_words(code, word), None) is not None
-
-
-def _in_word(code: bytes, at: int) -> bool:
-    return code[at : at + 1].isalnum() or code[at : at + 1] == b"_"
 
 
 def _named_first(code: bytes, word: bytes) -> Iterator[int]:
@@ -219,7 +201,7 @@ def _is_function(code: bytes, name: bytes) -> bool:
     if b"import *" in code:
         return False
     is_defined = False
-    for at in _words(code, name):
+    for at in places(code, name):
         if not _CALL.match(code, at + len(name)):
             return False
         if before := _DEFINED.search(code, max(0, at - _NEAR), at):
@@ -233,7 +215,7 @@ def _is_imported(code: bytes, name: bytes) -> bool:
     """Whether a file has a name through `from ... import` and does nothing with it but call it."""
     statements = _from_imports(code)
     lists = called = every = 0
-    for at in _words(code, name):
+    for at in places(code, name):
         after = at + len(name)
         if _AS.search(code, max(0, at - _NEAR), at) or _AS_BEHIND.match(code, after):
             return False
@@ -303,14 +285,21 @@ def _deepspeed(code: bytes) -> bool:
 
 def _backward(code: bytes) -> bool:
     """A call of `backward`, or a method that returns a loss."""
-    for word in (b"backward", b"manual_backward"):
-        for at in _words(code, word):
+    for word in BACKWARD:
+        for at in places(code, word):
             if _CALLED.match(code, at + len(word)) and not code.endswith(b"def ", 0, at):
                 return True
     return any(
-        code[max(0, at - 5) : at].endswith((b" def ", b"\tdef "))
-        for word in (b"training_step", b"compute_loss")
-        for at in _words(code, word)
+        code[max(0, at - 5) : at].endswith((b" def ", b"\tdef ")) for word in METHODS for at in places(code, word)
+    )
+
+
+def _steps(code: bytes) -> bool:
+    """A step of training, or a method that may be called to make one; `def backward` is mostly autograd's."""
+    return any(
+        _CALLED.match(code, at + len(word)) and code.endswith((b".", b"def " if word == b"step" else b"."), 0, at)
+        for word in (b"step", b"backward")
+        for at in places(code, word)
     )
 
 
@@ -323,7 +312,7 @@ def _subtracts(code: bytes) -> bool:
     if _MINUS.search(code) is not None or _SET.search(code) is not None:
         return True
     for word in _LESS:
-        for at in _words(code, word):
+        for at in places(code, word):
             if called := _CALLED.match(code, at + len(word)):
                 given = code[called.end() : _closing(code, called.end())]
                 if b"-" in given if word == b"add_" else b"*" in given or b"alpha" in given:
@@ -405,7 +394,7 @@ def _is_target(code: bytes, at: int) -> bool:
 
 def _sets_trainer(code: bytes) -> bool:
     """What may be the arguments of a trainer: the optimizer or the decay is set, or it is unpacked."""
-    settings = (at + len(word) for word in (b"optim", b"weight_decay") for at in _words(code, word))
+    settings = (at + len(word) for word in (b"optim", b"weight_decay") for at in places(code, word))
     return any(_SETTING.match(code, after) for after in settings) or (
         b"**" in code and _UNPACKED.search(code) is not None
     )
@@ -418,17 +407,18 @@ NEEDED: dict[str, Callable[[bytes, bytes, bool], bool]] = {
     "OptimizerSite": lambda data, code, site: site or _deepspeed(code),
     "Mistake": lambda data, code, site: site or any(name in code for name in _LIBRARIES),
     "Drift": lambda data, code, site: site,
-    "Unreadable": lambda data, code, site: site or _has_word(data, b"weight_decay"),
+    "Unreadable": lambda data, code, site: site or next(places(data, b"weight_decay"), None) is not None,
     "TrainerArguments": lambda data, code, site: any(word in data for word in _TRAINERS) and _sets_trainer(code),
     "Penalty": lambda data, code, site: _backward(code) and may_have_terms(code),
-    "ManualDecay": lambda data, code, site: _STEPPED.search(code) is not None and _shrinks(code),
+    "ManualDecay": lambda data, code, site: _shrinks(code) and _steps(code),
     "DecayWriter": lambda data, code, site: _WRITTEN.search(data) is not None,
     "ExhaustedIterator": lambda data, code, site: _stored(code),
     "MembershipTest": lambda data, code, site: b"decay" in data and _memberships(code),
     "LetterTest": lambda data, code, site: _letters(code),
     "Suppressions": lambda data, code, site: _COMMENT.search(data) is not None,
     "ChoiceByDecay": lambda data, code, site: (
-        _has_word(data, b"weight_decay") and (b"parameters(" in code or _LOOP.search(code) is not None)
+        next(places(data, b"weight_decay"), None) is not None
+        and (b"parameters(" in code or _LOOP.search(code) is not None)
     ),
 }
 
