@@ -60,7 +60,7 @@ _GIVEN = re.compile(rb"%b=(?!=)" % _GAP)
 _FIRST = re.compile(rb"%b(?:\w+%b=(?!=)|\*\*|\))" % (_GAP, _GAP))
 _CALLED = re.compile(_GAP + rb"\(")
 _BRACKET = re.compile(rb"[()\[\]{}]")
-_FACTOR = re.compile(rb"(?<![\w.])1(?:\.0*)?%b[-+]" % _GAP)  # `1 - lr * wd`
+_FACTOR = re.compile(rb"1(?<![\w.]1)(?:\.0*)?%b[-+]" % _GAP)  # `1 - lr * wd`; a literal comes first: it is looked for
 _TIMES = (b"mul_", b"multiply_", b"*=")
 _LESS = (b"add_", b"sub_", b"subtract_")
 _MINUS = re.compile(rb"-=[^\n]*[*(\[{\\]")
