@@ -68,7 +68,7 @@ class Declaration:
 
 def declarations(evaluator: Evaluator, cls: ClassThing) -> tuple[Declaration, ...]:
     """What a class, its bases and its parts declare; a class's own method replaces those of its bases."""
-    if not evaluator.project.mentions("no_weight_decay"):
+    if not evaluator.project.mentions(Form.METHOD.value):
         return ()
     key = ("declarations", id(cls.node))
     lasting = ("declares nothing", cls.module.path, cls.node.lineno)
@@ -187,6 +187,8 @@ class Ignored:
 def ignored(site: OptimizerSite) -> Iterator[Ignored]:
     """Those declarations that name parameters which a decay of the site reaches, where nothing reads them."""
     found: dict[str, tuple[Declaration, ...]] = {}
+    if not site.evaluator.project.mentions(Form.METHOD.value):
+        return
     for group in site.groups:
         decay = site.decay_of(group)
         if not decay.positive and not decay.settable_zero:

@@ -16,6 +16,7 @@ _NAME = re.compile(rb"\w+")
 _DEFINED = re.compile(rb"def (\w+)\(")
 _BETWEEN = b"\0"
 _ALL = b"__all__"
+_NEAR = 4000  # bytes at the begin or the end of a file, where `__all__` mostly stands: most files have none
 _COMMENT = re.compile(rb"#[^\n]*")
 _EXPORTED = re.compile(
     rb"(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*[\[(]((?:\s|,|\"\w+\"|'\w+'|#[^\n]*)*)[\])][ \t]*(?=[\r\n#]|\Z)"
@@ -50,8 +51,9 @@ def digest(data: bytes, asked: bool = True) -> Digest:
 
 
 def _exported(data: bytes) -> bytes | None:
-    at = data.find(_ALL)
-    if at < 0 or data[at - 1 : at] not in (b"", b"\n") or data.find(_ALL, at + 1) >= 0:
+    at = data.find(_ALL, 0, _NEAR)
+    at = data.find(_ALL, -_NEAR) if at < 0 else at
+    if at < 0 or data[at - 1 : at] not in (b"", b"\n") or data.count(_ALL) > 1:
         return None
     listed = _EXPORTED.match(data, at + len(_ALL))
     return b" %b " % b" ".join(_NAME.findall(_COMMENT.sub(b"", listed[1]))) if listed is not None else None

@@ -262,7 +262,10 @@ class Evaluator:
             case ast.BoolOp(op, operands):
                 return self._boolean(op, operands, frame)
             case ast.BinOp(left, op, right):
-                return self.combine(self.evaluate(left, frame), op, self.evaluate(right, frame))
+                first = self.evaluate(left, frame)
+                if isinstance(first, Unknown) and isinstance(op, ast.Mult | ast.Div | ast.FloorDiv | ast.Pow):
+                    return first  # whatever the other is
+                return self.combine(first, op, self.evaluate(right, frame))
             case ast.UnaryOp(op, operand):
                 return self._unary(op, self.evaluate(operand, frame))
             case ast.JoinedStr(parts):

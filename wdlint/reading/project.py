@@ -83,7 +83,8 @@ class Project:
     def files(self) -> list[Path]:
         """All Python files below the root, sorted."""
         if self._files is None:
-            self._files = sorted(_walk(self.root, self._names), key=lambda path: path.parts)
+            found = sorted(_walk(self.root, self._names), key=lambda path: path.replace(os.sep, "\0"))  # as by parts
+            self._files = list(map(Path, found))
         return self._files
 
     def module_file(self, base: str) -> Path | None:
@@ -364,7 +365,7 @@ def _known_package(name: str) -> bool:
     return name.partition(".")[0] in roots()
 
 
-def _walk(root: Path, names: dict[str, frozenset[str]]) -> Iterator[Path]:
+def _walk(root: Path, names: dict[str, frozenset[str]]) -> Iterator[str]:
     """The Python files below a folder, the nearest first; `names` gets what stands in each folder.
 
     A folder without a mark of a project may be anybody's: others' projects in it are left out, and so is what lies
@@ -385,7 +386,7 @@ def _walk(root: Path, names: dict[str, frozenset[str]]) -> Iterator[Path]:
                         below.append(inner)
                 elif entry.name.endswith(".py") and entry.is_file():
                     left -= 1
-                    yield Path(entry.path)
+                    yield entry.path
             except OSError:
                 continue
         level = below
