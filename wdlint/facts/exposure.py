@@ -8,7 +8,7 @@ from wdlint.grouping.policy import Policy
 from wdlint.models.expressions import inventory_of, may_be_frozen, of_value
 from wdlint.models.parameters import Inventory, Parameter
 from wdlint.models.wording import described
-from wdlint.reading.values import alternatives
+from wdlint.reading.values import Selection, alternatives, is_open
 from wdlint.records import dataclass, replace
 
 
@@ -74,12 +74,31 @@ def exposed(site: OptimizerSite, reach: Undivided, policy: Policy, built: Invent
     inventories = []
     for selection in reach.selections:
         found = inventory_of(site.evaluator, selection, built)
-        if found is None or (found is not built and may_be_frozen(site.evaluator, selection)):
+        if found is None:
+            return _of_either(site, selection, policy) if len(reach.selections) == 1 else None
+        if found is not built and may_be_frozen(site.evaluator, selection):
             return None
         inventories.append(found if len(reach.selections) == 1 else _named(found, selection.source))
     parameters = tuple(parameter for inventory in inventories for parameter in inventory.trainable)
     exempt = tuple(parameter for parameter in parameters if policy.decays(parameter) is False)
     return Exposure(tuple(inventories), parameters, exempt)
+
+
+def _of_either(site: OptimizerSite, selection: Selection, policy: Policy) -> Exposure | None:
+    """What a decay reaches in one of several models, where it is all to be decayed in each of them."""
+    value = model_of(site.evaluator, selection)
+    if is_open(value):
+        return None
+    found: list[Inventory] = []
+    for option in alternatives(value):
+        inventory = of_value(site.evaluator, option)
+        if inventory is None or not inventory.complete:
+            return None
+        found.append(inventory)
+    parameters = tuple(parameter for inventory in found for parameter in inventory.trainable)
+    if not parameters or any(policy.decays(parameter) is False for parameter in parameters):
+        return None
+    return Exposure(tuple(found), parameters, ())
 
 
 def _named(inventory: Inventory, source: str) -> Inventory:
