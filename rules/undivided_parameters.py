@@ -3,7 +3,7 @@
 ## What it does
 Finds optimizers that are given all of a model in one parameter group (or in several groups with one and the
 same decay) and decay it. Warning for AdamW and the like; advice for SGD, for a decay whose shipped default is
-0, and for a whole submodule in a group of its own.
+0, for a whole submodule in a group of its own, and where nothing but embeddings and the like would be spared.
 
 ## Why it hurts
 Decay is meant for matrices and kernels. A norm's gain is pulled towards 0 instead of the 1 where it starts, a
@@ -50,7 +50,7 @@ from wdlint.facts.origins import origins
 from wdlint.findings import Applicability, Finding, Fix, Severity, by_hand
 from wdlint.fixing.groups import BY_RANK, divided
 from wdlint.linter import Context
-from wdlint.models.parameters import Parameter
+from wdlint.models.parameters import Kind, Parameter
 from wdlint.models.wording import counted
 from wdlint.rule import CODE, Rule
 
@@ -64,6 +64,9 @@ RULE = Rule(
     fixable=True,
 )
 HELP = "give tensors with fewer than two dimensions a group of their own with a decay of 0"
+CONVENTIONS = frozenset({Kind.EMBEDDING, Kind.POSITION, Kind.SCALE, Kind.RELATIVE_POSITION})  # WD403 to WD407: advice
+BY_HAND = "give tensors with fewer than two dimensions a group of their own with a decay of 0"
+CHOICE = "it is a choice: set the policy, or spare them by their names or their modules' types"
 EFFECT = (
     "divide by rank: biases and norm gains stop decaying, embeddings stay decayed; the optimizer gets a second group,"
     " so optimizer states saved before do not load"
@@ -86,6 +89,11 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             continue
         flat = unranked(site)
         proved = exposure if exposure is not None and exposure.certain and not reach.some else None
+        chosen = proved is not None and proved.complete and all(map(_by_convention, proved.exempt))
+        if chosen and proved is not None:
+            if len(proved.exempt) == len(proved.parameters):
+                continue  # there is nothing that they would be divided from
+            severity = Severity.ADVICE
         yield RULE.finding(
             reach.decay.span,
             _message(site, reach, proved),
@@ -145,6 +153,10 @@ def _fix(site: OptimizerSite, reach: Undivided, exposure: Exposure | None, conte
         return None
     edits = divided(site, reach.decay, BY_RANK)
     return Fix(Applicability.UNSAFE, EFFECT, edits) if edits else None
+
+
+def _by_convention(parameter: Parameter) -> bool:
+    return parameter.kind in CONVENTIONS and not parameter.declared_exempt
 
 
 def _by_rank(parameter: Parameter) -> bool | None:
