@@ -18,20 +18,25 @@ _BETWEEN = b"\0"
 _ALL = b"__all__"
 _NEAR = 4000  # bytes at the begin or the end of a file, where `__all__` mostly stands: most files have none
 _COMMENT = re.compile(rb"#[^\n]*")
-_EXPORTED = re.compile(
+_LISTED = re.compile(
     rb"(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*[\[(]((?:\s|,|\"\w+\"|'\w+'|#[^\n]*)*)[\])][ \t]*(?=[\r\n#]|\Z)"
 )
 
 
 class Digest(NamedTuple):
     """`imports`: the import statements as they stand, a NUL between two. `defined`: the names of all functions, a space
-    around each. `texts`: those of ASKED that the file holds. `exported`: what `__all__` lists, a space around each
-    name; None where that is not plain."""
+    around each. `texts`: those of ASKED that the file holds. `listed`: the items of `__all__` as they stand; None where
+    they are not plain."""
 
     imports: bytes
     defined: bytes
     texts: tuple[bytes, ...]
-    exported: bytes | None
+    listed: bytes | None
+
+    @property
+    def exported(self) -> frozenset[bytes] | None:
+        """The names that `__all__` lists; None where that is not known."""
+        return frozenset(_NAME.findall(_COMMENT.sub(b"", self.listed))) if self.listed is not None else None
 
     @property
     def statements(self) -> list[bytes]:
@@ -46,17 +51,17 @@ def digest(data: bytes, asked: bool = True) -> Digest:
         imports,
         b" %b " % b" ".join(set(_DEFINED.findall(data))),
         tuple(text for text in ASKED if text in data) if asked else (),
-        _exported(data),
+        _listed(data),
     )
 
 
-def _exported(data: bytes) -> bytes | None:
+def _listed(data: bytes) -> bytes | None:
     at = data.find(_ALL, 0, _NEAR)
     at = data.find(_ALL, -_NEAR) if at < 0 else at
     if at < 0 or data[at - 1 : at] not in (b"", b"\n") or data.count(_ALL) > 1:
         return None
-    listed = _EXPORTED.match(data, at + len(_ALL))
-    return b" %b " % b" ".join(_NAME.findall(_COMMENT.sub(b"", listed[1]))) if listed is not None else None
+    listed = _LISTED.match(data, at + len(_ALL))
+    return listed[1] if listed is not None else None
 
 
 class Index:

@@ -96,13 +96,12 @@ def starred(project: Project, path: Path, name: str) -> Path | str | None:
     package that stars hundreds of modules is not parsed for one name.
     """
     token = name.encode()
-    word = b" %b " % token
     external: str | None = None
     for found in project.stars(path):
         if isinstance(found, str):
             external = external or found
         elif (exported := project.exported(found)) is not None:
-            if word in exported:
+            if token in exported:
                 return found
         elif _imports(project, found, name) or (
             token in (data := project.content(found)) and _defined(token).search(data)

@@ -50,6 +50,7 @@ class Project:
     _importers: dict[str, dict[Path, list[Path]]] = field(default_factory=dict)
     _contents: dict[Path, bytes] = field(default_factory=dict)
     _statements: dict[Path, tuple[Import, ...]] = field(default_factory=dict)
+    _exported: dict[Path, frozenset[bytes] | None] = field(default_factory=dict)
     _starred: dict[Path, Iterator[Path | str]] = field(default_factory=dict)
     _functions: Index | None = None  # by the names of those that it defines
     _definers: dict[str, list[Path]] = field(default_factory=dict)
@@ -299,10 +300,12 @@ class Project:
         self._read.add(path)
         return all(map(partial(self._holds, path), tokens))
 
-    def exported(self, path: Path) -> bytes | None:
-        """What a file's `__all__` lists, a space around each name; None where that is not known."""
+    def exported(self, path: Path) -> frozenset[bytes] | None:
+        """The names that a file's `__all__` lists; None where that is not known."""
         self._read.add(path)
-        return self.digest(path).exported
+        if path not in self._exported:
+            self._exported[path] = self.digest(path).exported
+        return self._exported[path]
 
     def content(self, path: Path) -> bytes:
         """The bytes of a file, kept while they are few; empty when it cannot be read."""
