@@ -411,6 +411,6 @@ def _in_order(order: tuple[Class | str, ...], kind: Class | External) -> bool | 
             wanted = canonical(kind.path) if isinstance(kind, External) else libraries.intrinsic(kind)
             if wanted is not None and _are_one(one, wanted):
                 return True
-            if one == attributes.UNKNOWN_BASE or not libraries.is_known(one):
+            if one == attributes.UNKNOWN_BASE or not (one.startswith("torch.nn._") or libraries.is_known(one)):
                 return None
     return False

@@ -26,15 +26,18 @@ from wdlint.models.construction.containers import (
 from wdlint.models.construction.machine import Machine, Raised
 from wdlint.models.construction.things import (
     MISSING,
+    Bound,
     Choice,
     Class,
     Foreign,
+    Function,
     Given,
     Layer,
     Listing,
     Nth,
     Object,
     Opaque,
+    Partial,
     Repeated,
     Table,
     Tensor,
@@ -175,7 +178,13 @@ def _of_module(machine: Machine, layer: Layer, name: str, given: Given) -> Value
             for _, tensor in parameters(layer):
                 machine.put(tensor.slots, "requires_grad", held)
             return layer
-        case "to" | "cuda" | "cpu" | "half" | "float" | "double" | "bfloat16" | "eval" | "train" | "type" | "apply":
+        case "to" | "cuda" | "cpu" | "half" | "float" | "double" | "bfloat16" | "eval" | "train" | "type":
+            return layer
+        case "apply":
+            for function in options(first):
+                if _changes(function):
+                    for _, module in reversed([*walk(layer)]):  # children first
+                        calling.call(machine, function, Given((module,)))
             return layer
         case "to_empty" | "share_memory" | "xpu" | "_apply" | "compile":
             return layer
@@ -459,6 +468,32 @@ def _of_object(machine: Machine, thing: Object, name: str, given: Given) -> Valu
             attributes.set_attribute(machine, thing, first, given.argument(1, "value"))
             return None
     return Opaque(f"`.{name}()` is not followed")
+
+
+# What a function that is applied to all modules may do to their parameters, beside setting their numbers.
+CHANGING = frozenset(
+    {
+        "weight_norm", "spectral_norm", "register_parametrization", "register_parameter", "add_module", "setattr",
+        "requires_grad", "requires_grad_", "Parameter",
+    }
+)  # fmt: skip
+
+
+def _changes(function: Value) -> bool:
+    """Whether a function that is given to `apply` does more than to set numbers."""
+    match function:
+        case Function(node=node):
+            return any(_word_of(inner) in CHANGING for inner in ast.walk(node))
+        case Bound(function=inner) | Partial(function=inner):
+            return _changes(inner)
+    return False
+
+
+def _word_of(node: ast.AST) -> str:
+    match node:
+        case ast.Name(word) | ast.Attribute(_, word):
+            return word
+    return ""
 
 
 def _buffer(value: Value) -> Value:
