@@ -35,7 +35,7 @@ RULE = Rule(
     severity=Severity.ERROR,
     needs=CODE,
     since="0.1",
-    markers=("wdlint", *(f"WD{digit}" for digit in range(10))),
+    markers=("wdlint", "WD"),
 )
 
 

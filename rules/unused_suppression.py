@@ -41,7 +41,7 @@ RULE = Rule(
     severity=Severity.WARNING,
     needs=CODE,
     since="0.1",
-    markers=("wdlint", *(f"WD{digit}" for digit in range(10))),
+    markers=("wdlint", "WD"),
     fixable=True,
 )
 

@@ -27,7 +27,7 @@ OPTIM = ("optim", "Optim", "OPTIM")
 SITE = (*OPTIM, "weight_decay")
 LOSS = ("backward", "training_step", "compute_loss")
 TRAINER = ("TrainingArguments", "optim", "weight_decay")  # trl's names are looked for where one of these words is
-COMMENT = ("wdlint", *(f"WD{digit}" for digit in range(10)))
+COMMENT = ("wdlint", "WD")
 
 OURS = (
     Entry("WD101", "coupled-l2", "OptimizerSite", SITE),

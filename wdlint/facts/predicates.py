@@ -265,6 +265,8 @@ def _may_be_string(module: Module, iterable: ast.expr) -> bool:
         case ast.BinOp(_, ast.Sub() | ast.BitOr() | ast.BitAnd()):
             return False
         case ast.Name(name) if not _is_comprehended(module, iterable, name):
+            if name in module.mutations(module.scope(iterable)):
+                return False
             bound = _local_bindings(module, name, iterable)
             return not bound or not all(
                 one.kind == "assign" and not one.path and isinstance(one.value, _DISPLAYS) for one in bound

@@ -16,6 +16,7 @@ from wdlint.reading.imports import Import, imported, stars, targets
 from wdlint.reading.skeleton import skeleton, unread
 from wdlint.reading.text import Source, parse, read_source
 from wdlint.reading.tree import Module
+from wdlint.reading.words import places
 from wdlint.records import dataclass, field, replace
 from wdlint.results import Reads
 
@@ -194,7 +195,7 @@ class Project:
             found: dict[Path, list[Path]] = {}
             token = word.encode(errors="replace")
             for path in self._naming(token):
-                naming = [statement for statement in self.digest(path).statements if token in statement]
+                naming = [one for one in self.digest(path).statements if token in one and _ends(one, token)]
                 for statement in chain.from_iterable(map(imported, naming)):
                     if word in statement.names or word == statement.module.rpartition(".")[2]:
                         for target in targets(self, path, statement, word):
@@ -356,6 +357,11 @@ def parsed(project: Project, source: Source, tree: ast.Module) -> Module:
     path = source.path.absolute()
     whole = all(unread(statement) is None for statement in tree.body)
     return Module(source, tree, project.dotted(path), path.stem == "__init__", whole)
+
+
+def _ends(statement: bytes, word: bytes) -> bool:
+    """Whether a word stands in a statement as a name, or as the last part of one."""
+    return any(not statement.startswith(b".", at + len(word)) for at in places(statement, word))
 
 
 def _file(path: str) -> Path | None:
