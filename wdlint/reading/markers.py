@@ -39,7 +39,7 @@ _SELDOM = (b"J", b"O", b"Q", b"W", b"Y", b"Z")
 # For a short word that begins with one of these, `re` is faster than `in`, which looks for the last letter first.
 _RARE = re.compile(rb"[A-Zjkqvwxz]")
 _SHORT = 8  # bytes
-_HELD = 5  # bytes that markers have in common and that are looked for instead: most files hold none
+_HELD = 4  # bytes that markers have in common and that are looked for instead: most files hold none
 
 
 @cache
