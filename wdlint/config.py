@@ -129,8 +129,13 @@ class Settings(NamedTuple):
 
     def excludes(self, path: str | Path) -> bool:
         """Whether a pattern names this absolute path itself."""
-        name = os.path.basename(path)
-        return any(name in globs.names or (globs.patterns and globs.match(path)) for globs in self.exclude)
+        names, patterns = self.excluded
+        return os.path.basename(path) in names or any(globs.match(path) for globs in patterns)
+
+    @property
+    def excluded(self) -> tuple[frozenset[str], tuple[Globs, ...]]:
+        """The names that are excluded wherever they stand, and what else is."""
+        return _excluded(self.exclude)
 
     def codes(self, path: str | Path) -> frozenset[str]:
         """The codes of the rules that run on the file at this absolute path."""
@@ -150,6 +155,12 @@ class Settings(NamedTuple):
     def model(self, path: str | Path) -> str | None:
         """The model that the configuration names for the file at this absolute path; the last pattern counts."""
         return next((spec for patterns, spec in reversed(self.models) if _within(patterns, Path(path))), None)
+
+
+@cache
+def _excluded(exclude: tuple[Globs, ...]) -> tuple[frozenset[str], tuple[Globs, ...]]:
+    names = frozenset(name for globs in exclude for name in globs.names)
+    return names, tuple(globs for globs in exclude if globs.patterns)
 
 
 def _within(patterns: Globs, path: Path) -> bool:

@@ -171,10 +171,16 @@ class _Walk:
         if ".git" in names and folder.ignores.root != folder.path:  # what a repository ignores is its own affair
             folder = folder._replace(ignores=self._ignores(folder.path, is_repository=True))
             ended.callback(folder.ignores.close)
-        excludes = folder.settings.excludes
+        if IGNORE_FILE not in names:
+            folder.ignores.says_nothing_in(folder.path)
+        excluded, patterns = folder.settings.excluded
         for entry in entries:
-            is_folder = entry.is_dir(follow_symlinks=False)
-            if (is_folder or (entry.name.endswith(SUFFIXES) and _is_file(entry))) and not excludes(entry.path):
+            name = entry.name
+            if name in excluded or not (
+                entry.is_dir(follow_symlinks=False) or (name.endswith(SUFFIXES) and _is_file(entry))
+            ):
+                continue
+            if not any(globs.match(entry.path) for globs in patterns):
                 yield folder, entry
 
     def _ignores(self, root: str, is_repository: bool) -> Ignores:
@@ -186,8 +192,11 @@ class _Walk:
 def _ignored(listed: Iterable[tuple[_Folder, os.DirEntry[str]]]) -> set[str]:
     """The paths that are ignored, each asked for in its own repository."""
     asked: dict[int, tuple[Ignores, list[os.DirEntry[str]]]] = {}
+    last, speaks = None, False
     for folder, entry in listed:
-        if folder.settings.respect_gitignore and folder.ignores.speaking(folder.path):
+        if folder is not last:
+            last, speaks = folder, folder.settings.respect_gitignore and bool(folder.ignores.speaking(folder.path))
+        if speaks:
             asked.setdefault(id(folder.ignores), (folder.ignores, []))[1].append(entry)
     return {path for ignores, entries in asked.values() for path in ignores.among(entries)}
 

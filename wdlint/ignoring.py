@@ -53,6 +53,11 @@ class Ignores:
             self._files[folder] = (own, *above) if _lines(own) else above
         return self._files[folder]
 
+    def says_nothing_in(self, folder: str) -> None:
+        """There is no file with patterns in a folder itself."""
+        if folder != self.root and folder not in self._files:
+            self._files[folder] = self.speaking(os.path.dirname(folder))
+
     def close(self) -> None:
         """End the git that was asked."""
         if self._git is not None:

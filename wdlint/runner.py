@@ -129,6 +129,8 @@ def check_all(
     if len(tasks) < MANY:
         yield from run(check, tasks, jobs, size)
         return
+    importlib.import_module("wdlint.linter")  # once, before there are several processes
+    importlib.import_module("wdlint.reading.digest")
     chunks = [tasks[at : at + CHUNK] for at in range(0, len(tasks), CHUNK)]
     found = chain.from_iterable(
         glanced if isinstance(glanced, list) else [Glance(None, None)] * len(chunk)  # whoever it was is found out below
