@@ -174,8 +174,10 @@ def _formulas(evaluator: Evaluator, module: Module, root: ast.AST) -> Iterator[F
             if selections:
                 yield from (selection.formula for selection in selections)
                 continue
-        if not isinstance(node, SCOPES):
-            stack.extend(children(node))
+        if isinstance(node, ast.Call):  # what is called is no collection
+            stack += [*node.args, *(keyword.value for keyword in node.keywords)]
+        elif not isinstance(node, SCOPES):
+            stack += children(node)
 
 
 def _may_select(node: ast.AST) -> bool:
