@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Bound
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wdlint.reading import conditions, containers, registered, settings, trainers
@@ -243,16 +244,15 @@ def _is_mapping_class(evaluator: Evaluator, cls: ClassThing) -> bool:
 class Arguments(Bound[str, Value]):
     """The arguments of a call by parameter name, each found out when it is asked for: most never are."""
 
-    __slots__ = ("_evaluator", "_frame", "_given", "_known")
+    __slots__ = ("_given", "_known")
 
-    def __init__(self, evaluator: Evaluator, frame: Frame) -> None:
-        self._evaluator, self._frame = evaluator, frame
-        self._given: dict[str, ast.expr] = {}
+    def __init__(self) -> None:
+        self._given: dict[str, Callable[[], Value]] = {}
         self._known: dict[str, Value] = {}
 
-    def give(self, name: str, node: ast.expr) -> None:
-        """Bind a parameter to an expression where the call stands."""
-        self._given[name] = node
+    def give(self, name: str, find: Callable[[], Value]) -> None:
+        """Bind a parameter to what is found when it is asked for."""
+        self._given[name] = find
 
     def set(self, name: str, value: Value) -> None:
         """Bind a parameter to a value."""
@@ -260,9 +260,7 @@ class Arguments(Bound[str, Value]):
         self._known[name] = value
 
     def __getitem__(self, name: str) -> Value:
-        if name in self._given:
-            return self._evaluator.evaluate(self._given[name], self._frame)
-        return self._known[name]
+        return self._given[name]() if name in self._given else self._known[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._given or name in self._known
@@ -281,8 +279,8 @@ def bind(evaluator: Evaluator, function: Function, node: ast.Call, frame: Frame,
     positional = [arg.arg for arg in (*a.posonlyargs, *a.args)]
     if bound and positional:
         positional = positional[1:]
-    arguments = Arguments(evaluator, frame)
-    rest: list[Value] = []
+    arguments = Arguments()
+    rest: list[ast.expr] = []
     uncertain = False
     for index, given in enumerate(node.args):
         if isinstance(given, ast.Starred):
@@ -295,17 +293,17 @@ def bind(evaluator: Evaluator, function: Function, node: ast.Call, frame: Frame,
                     uncertain = True
             break
         if index < len(positional):
-            arguments.give(positional[index], given)
-        elif a.vararg is not None:
-            rest.append(evaluator.evaluate(given, frame))
+            arguments.give(positional[index], partial(evaluator.evaluate, given, frame))
+        else:
+            rest.append(given)
     if a.vararg is not None:
-        arguments.set(a.vararg.arg, known(Sequence(tuple(rest), uncertain)))
+        arguments.give(a.vararg.arg, partial(_rest, evaluator, frame, rest, uncertain))
     names = {*positional, *(arg.arg for arg in a.kwonlyargs)}
-    extra: list[Entry] = []
+    extra: list[Entry | ast.keyword] = []
     open_ = False
     for keyword_ in node.keywords:
         if keyword_.arg in names:
-            arguments.give(keyword_.arg, keyword_.value)
+            arguments.give(keyword_.arg, partial(evaluator.evaluate, keyword_.value, frame))
             continue
         if keyword_.arg is None:
             match evaluator.evaluate(keyword_.value, frame):
@@ -318,15 +316,30 @@ def bind(evaluator: Evaluator, function: Function, node: ast.Call, frame: Frame,
                             extra.append(entry)
                 case _:
                     open_ = uncertain = True
-        elif a.kwarg is not None:
-            value = evaluator.evaluate(keyword_.value, frame)
-            extra.append(Entry(keyword_.arg, value, keyword_, keyword_.value))
+        else:
+            extra.append(keyword_)
     if a.kwarg is not None:
-        arguments.set(a.kwarg.arg, known(Mapping(tuple(extra), open_, Place(frame.module, node))))
+        arguments.give(a.kwarg.arg, partial(_extra, evaluator, frame, extra, open_, Place(frame.module, node)))
     if uncertain:
         for name in names - set(arguments):
             arguments.set(name, Unknown(f"`{name}` may be in `*args` or `**kwargs`"))
     return arguments
+
+
+def _rest(evaluator: Evaluator, frame: Frame, given: list[ast.expr], uncertain: bool) -> Value:
+    """What `*args` holds."""
+    return known(Sequence(tuple(evaluator.evaluate(one, frame) for one in given), uncertain))
+
+
+def _extra(evaluator: Evaluator, frame: Frame, given: list[Entry | ast.keyword], more: bool, place: Place) -> Value:
+    """What `**kwargs` holds."""
+    entries = (
+        Entry(one.arg or "", evaluator.evaluate(one.value, frame), one, one.value)
+        if isinstance(one, ast.keyword)
+        else one
+        for one in given
+    )
+    return known(Mapping(tuple(entries), more, place))
 
 
 def returned(

@@ -679,7 +679,7 @@ class Evaluator:
                     return option
                 whole = replace(option.value, owner=instance)
                 if decorators & {"property", "cached_property", "functools.cached_property"}:
-                    return calls.returned(self, whole, calls.Arguments(self, self.frame(whole.module)), None, 0)
+                    return calls.returned(self, whole, calls.Arguments(), None, 0)
                 return replace(option, value=whole)
             return option
 
