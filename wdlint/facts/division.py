@@ -43,7 +43,9 @@ def undivided(site: OptimizerSite) -> Iterator[Undivided]:
     selections = [selection for group in site.groups for selection in group.selections or ()]
     if not found or any(tells_kinds(selection.formula, closed=False) for selection in selections):
         return
-    if any(_trains_adapters(site, one) or _frozen_by_name(site, one) or _frozen_whole(one) for one in selections):
+    if any(_trains_adapters(site, one) or _frozen_by_name(site, one) for one in selections):
+        return
+    if not site.evaluator.seen and any(map(_frozen_whole, selections)):  # in memory, it is known what is trained
         return
     if not any(_spares(site, writer) for writer in writers_near(site)):
         yield from found
