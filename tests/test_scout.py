@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wdlint.catalogue import entries
+from wdlint.facts.losses import penalties
 from wdlint.linter import LintSettings, check_path
 from wdlint.reading import scout
+from wdlint.reading.evaluate import Evaluator
 from wdlint.reading.imports import is_function
 from wdlint.reading.losses import may_have_terms
 from wdlint.reading.markers import facts
 from wdlint.reading.project import Project
+from wdlint.reading.text import Source
 
 ENTRIES = frozenset(entries())
 IMPORTED = "from helpers import (\n    f,\n    g,\n)\nimport torch.optim\ng(group, lr=0.1)\n"
@@ -103,6 +108,8 @@ def test_suppressions_are_comments(code: str, expected: bool) -> None:
         ("loss = a + b\nfabric.backward(loss, retain_graph=True)", True),
         ("class C:\n    def training_step(self, x): return a + b", True),
         ("losses = []\nlosses.append(a + b)\nlosses.sum().backward()", True),
+        ("def f(losses):\n    losses.append(a + b)\n    losses.sum().backward()", True),
+        ("def f(losses):\n    losses[0] = a + b\n    losses.sum().backward()", True),
     ],
 )
 def test_what_may_have_terms_of_its_own(code: str, expected: bool) -> None:
@@ -139,3 +146,49 @@ def test_what_makes_a_library_build_an_optimizer_is_one_that_was_found(
     result = check_path(path, "train.py", Project(tmp_path), LintSettings(codes))
     assert not result.findings
     assert bool(result.sites) is expected
+
+
+SAID = (
+    "reg = sum(p.pow(2).sum() for p in model.parameters())",
+    "reg: Tensor = l2(model)",
+    "loss = out.loss",
+    "loss = f(x).loss",
+    "loss = loss + reg",
+    "loss = reg",
+    "loss += 0.1 * reg",
+    "loss = (out.loss +\n        reg)",
+    "loss = \\\n        out.loss + reg",
+    "loss, other = reg, 1",
+    "a = loss",
+    "loss = a  # reg",
+    "out.loss = out.loss + reg",
+    "out.loss += reg",
+    "parts = []",
+    "parts = {}",
+    "parts.append(reg)",
+    "parts['l2'] = reg",
+    "loss = parts['l2']",
+    "loss = sum(parts)",
+    "print(loss=loss, out=out)",
+    "if (loss := reg): pass",
+)
+ENDS = (
+    "loss.backward()",
+    "a.sum().backward()",
+    "out.loss.backward(retain_graph=True)",
+    "fabric.backward(loss)",
+    "parts['l2'].backward()",
+    "(loss + reg).backward()",
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(lines=st.lists(st.sampled_from(SAID), max_size=6), end=st.sampled_from(ENDS))
+def test_a_loss_in_which_a_penalty_is_found_may_have_terms(lines: list[str], end: str) -> None:
+    helper = "def l2(model):\n    return sum(p.norm() for p in model.parameters())\n\n\n"
+    body = "".join(f"    {line}\n" for line in (SAID[0], *lines, end))
+    text = f"import torch\n\n{helper}def train(model, x, out, fabric):\n{body}"
+    project = Project(Path("/nowhere"))
+    module = project.checked(Source(Path("/nowhere/train.py"), "train.py", text, (text,)))
+    found = list(penalties(Evaluator(project), module))
+    assert may_have_terms(text.replace("# reg", "").encode()) or not found
