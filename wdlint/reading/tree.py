@@ -486,10 +486,15 @@ class Module:
 
 
 def walk(root: ast.AST) -> list[ast.AST]:
-    """What `ast.walk` gives, the outer nodes first, but for contexts and operators: in less than half of its time."""
+    """What `ast.walk` gives, the outer nodes first, but for contexts and operators: in a third of its time."""
     found = [root]
-    for node in found:
-        found += children(node)  # while it is gone through
+    for node in found:  # grows
+        for name in FIELDS[node.__class__]:
+            value = getattr(node, name)
+            if value.__class__ is list:
+                found += value if None not in value else [child for child in value if child is not None]
+            elif value is not None:
+                found.append(value)
     return found
 
 
@@ -513,8 +518,17 @@ def running(statements: Iterable[ast.AST]) -> list[ast.AST]:
     while stack:
         node = stack.pop()
         found.append(node)
-        if not isinstance(node, SCOPES):
-            stack += reversed(children(node))
+        if isinstance(node, SCOPES):
+            continue
+        children: list[ast.AST] = []
+        for name in FIELDS[node.__class__]:
+            value = getattr(node, name)
+            if value.__class__ is list:
+                children += value if None not in value else [child for child in value if child is not None]
+            elif value is not None:
+                children.append(value)
+        children.reverse()
+        stack += children
     return found
 
 
