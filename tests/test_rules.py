@@ -22,7 +22,7 @@ from wdlint.findings import Applicability, Finding, Severity
 from wdlint.fixing.apply import fix_file
 from wdlint.linter import check_path, check_source
 from wdlint.looking import LintSettings
-from wdlint.reading import markers, scout
+from wdlint.reading import markers, scout, skeleton
 from wdlint.reading.content import UnreadableFile
 from wdlint.reading.project import Project
 from wdlint.rule import LoadedRule
@@ -31,6 +31,7 @@ from wdlint.suppressions import own_codes
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "rules"
 SUITES = dict(cases.read_all(FIXTURES))
 CASES = [pytest.param(path, case, id=f"{case.rule}: {case.heading}") for path in SUITES for case in SUITES[path]]
+BROKEN = "unreadable-file"  # whose cases are no Python, wherever that stands
 RULES = [pytest.param(loaded, id=loaded.rule.name) for loaded in rule.load()]
 
 
@@ -122,6 +123,17 @@ def test_case(path: Path, case: Case, tmp_path: Path) -> None:
         return
     for level, change in changes.items():
         assert change == case.diffs.get(level, ""), f"the {level} fixes change\n{change}"
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(one.values[1], id=one.id) for one in CASES if one.values[1].rule != BROKEN]
+)
+def test_case_as_a_large_file(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may hold something is parsed, and nothing else: all is found as where a file is parsed at once."""
+    whole = lint(case, tmp_path)
+    monkeypatch.setattr(skeleton, "SMALLEST", 0)
+    found = lint(case, tmp_path)
+    assert [(one.code, one.span, one.message) for one in found] == [(one.code, one.span, one.message) for one in whole]
 
 
 @pytest.mark.parametrize(("path", "case"), CASES)
