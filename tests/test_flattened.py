@@ -57,3 +57,35 @@ def test_why_nothing_is_divided_by_rank(model: str, said: str, tmp_path: Path) -
     assert finding.fix.applicability is Applicability.DISPLAY
     assert finding.fix.message.startswith(said)
     assert not finding.help
+
+
+BY_NAME = """
+import torch
+from lightning.fabric import Fabric
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.ln_f = nn.LayerNorm(8)
+
+
+model = Fabric(strategy="STRATEGY").setup(Net())
+decayed = [p for n, p in model.named_parameters() if "LayerNorm.weight" not in n and "bias" not in n]
+spared = [p for n, p in model.named_parameters() if "LayerNorm.weight" in n or "bias" in n]
+groups = [{"params": decayed, "weight_decay": 0.1}, {"params": spared, "weight_decay": 0.0}]
+torch.optim.AdamW(groups, lr=1e-3)
+"""
+
+
+@pytest.mark.parametrize("strategy", ["fsdp", "ddp"])
+def test_no_rank_is_advised_where_there_is_none(strategy: str, tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(BY_NAME.replace("STRATEGY", strategy), encoding="utf-8")
+    result = check_path(path, "train.py", Project(tmp_path), LintSettings(frozenset({"WD301"}), report_unused=False))
+    (finding,) = result.findings
+    assert finding.fix is not None
+    assert ("rank" in finding.help) is (strategy == "ddp")
+    assert finding.fix.message.startswith(SURE if strategy == "fsdp" else "")

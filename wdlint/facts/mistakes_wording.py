@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wdlint.facts.mistakes import Mistake
-from wdlint.findings import Finding, Fix, Related, Severity, Span
+from wdlint.findings import Applicability, Finding, Fix, Related, Severity, Span
 from wdlint.grouping.helpers import is_idiom
 from wdlint.models.wording import described, joined
 from wdlint.reading.values import Place
@@ -41,6 +41,8 @@ def finding(
     further = {spanned(place): what for place, what in _related(mistake) if _shown(place) and spanned(place) != span}
     if mistake.on_purpose:
         message += f" (as the policy `{mistake.on_purpose}` has it)"
+    made = fix() if fix is not None and severity is not Severity.ADVICE else None
+    by_hand = made is not None and made.applicability is Applicability.DISPLAY  # it says what to do, and why not more
     return rule.finding(
         span,
         message,
@@ -48,8 +50,8 @@ def finding(
         site=mistake.site.span,
         label=label,
         related=[Related(what, where) for where, what in further.items()],
-        help=help,
-        fix=fix() if fix is not None and severity is not Severity.ADVICE else None,
+        help="" if by_hand else help,
+        fix=made,
         model="; ".join(dict.fromkeys(map(described, mistake.inventories))),
     )
 
