@@ -388,7 +388,7 @@ def executed(root: Path, entry: str, monkeypatch: pytest.MonkeyPatch) -> Groups:
     importlib.invalidate_caches()
     model, optimizer = getattr(importlib.import_module(module), function)()
     for path in root.glob("*.py"):
-        monkeypatch.delitem(sys.modules, path.stem, raising=False)
+        sys.modules.pop(path.stem, None)  # monkeypatch would put it back for the tests after this one
     names = {id(p): n for n, p in model.named_parameters()}
     return [
         (frozenset(names[id(p)] for p in g["params"]), float(g["weight_decay"]), g.get("lr_scale"))
