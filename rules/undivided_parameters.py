@@ -65,7 +65,6 @@ RULE = Rule(
 )
 HELP = "give tensors with fewer than two dimensions a group of their own with a decay of 0"
 CONVENTIONS = frozenset({Kind.EMBEDDING, Kind.POSITION, Kind.SCALE, Kind.RELATIVE_POSITION})  # WD403 to WD407: advice
-BY_HAND = "give tensors with fewer than two dimensions a group of their own with a decay of 0"
 CHOICE = "it is a choice: set the policy, or spare them by their names or their modules' types"
 EFFECT = (
     "divide by rank: biases and norm gains stop decaying, embeddings stay decayed; the optimizer gets a second group,"
@@ -99,9 +98,9 @@ def check(site: OptimizerSite, context: Context) -> Iterator[Finding]:
             _message(site, reach, proved),
             severity=severity,
             site=site.span,
-            label="for weights, norms and biases alike",
+            label="for all parameters alike" if chosen else "for weights, norms and biases alike",
             related=origins(reach.decay.value, reach.decay.span),
-            help="" if flat else HELP,
+            help="" if flat else CHOICE if chosen else HELP,
             fix=by_hand(flat) if flat else _fix(site, reach, exposure, context) if severity is RULE.severity else None,
             model=proved.model if proved is not None else None,
         )

@@ -89,3 +89,30 @@ def test_no_rank_is_advised_where_there_is_none(strategy: str, tmp_path: Path) -
     assert finding.fix is not None
     assert ("rank" in finding.help) is (strategy == "ddp")
     assert finding.fix.message.startswith(SURE if strategy == "fsdp" else "")
+
+
+TABLE = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wte = nn.Embedding(100, 8)
+        self.fc = nn.Linear(8, 8, bias=False)
+
+
+model = Net()
+torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
+"""
+
+
+def test_no_rank_is_advised_where_only_embeddings_would_be_spared(tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(TABLE, encoding="utf-8")
+    result = check_path(path, "train.py", Project(tmp_path), LintSettings(frozenset({"WD400"}), report_unused=False))
+    (finding,) = result.findings
+    assert "1 embedding" in finding.message
+    assert "norms" not in finding.label
+    assert finding.help.startswith("it is a choice")
